@@ -1,0 +1,81 @@
+#include "base/sha256.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+
+#include "base/attr.h"
+
+static const EVP_MD *algorithm(void)
+{
+    static EVP_MD *md; /* fetched once: the implicit fetch of EVP_sha256 costs a microsecond a call */
+    if (md == NULL)
+        md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    assert(md != NULL);
+    return md;
+}
+
+static void check(int ok)
+{
+    assert(ok == 1);
+    (void)ok;
+}
+
+void sha256_init(struct sha256 *h)
+{
+    h->ctx = EVP_MD_CTX_new();
+    assert(h->ctx != NULL);
+    check(EVP_DigestInit_ex(h->ctx, algorithm(), NULL));
+}
+
+void sha256_done(struct sha256 *h)
+{
+    EVP_MD_CTX_free(h->ctx);
+    h->ctx = NULL;
+}
+
+void sha256_raw(struct sha256 *h, struct str s)
+{
+    check(EVP_DigestUpdate(h->ctx, s.p, s.n));
+}
+
+void sha256_u64(struct sha256 *h, uint64_t v)
+{
+    uint8_t be[8];
+    for (int i = 0; i < 8; i++)
+        be[i] = (uint8_t)(v >> (56 - 8 * i));
+    check(EVP_DigestUpdate(h->ctx, be, sizeof(be)));
+}
+
+void sha256_f64(struct sha256 *h, double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    sha256_u64(h, bits);
+}
+
+void sha256_field(struct sha256 *h, struct str s)
+{
+    sha256_u64(h, s.n);
+    sha256_raw(h, s);
+}
+
+void sha256_finish(struct sha256 *h, uint8_t out[SHA256_BYTES])
+{
+    check(EVP_DigestFinal_ex(h->ctx, out, NULL));
+    check(EVP_DigestInit_ex(h->ctx, algorithm(), NULL));
+}
+
+void sha256_copy(struct sha256 *to, const struct sha256 *from)
+{
+    check(EVP_MD_CTX_copy_ex(to->ctx, from->ctx));
+}
+
+void hex_encode(const uint8_t *p, size_t n, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+    out[2 * n] = '\0';
+}

@@ -1,0 +1,57 @@
+/* Text as pointer and length. Model text, ids and labels are always `struct str`: they may hold
+ * NUL, so the str* functions of libc never see them. A `struct str` does not own its bytes. */
+#ifndef RBR_BASE_STR_H
+#define RBR_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct str {
+    const char *p; /* may be NULL when n is 0 */
+    size_t n;
+};
+
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+
+/* For printf: "%.*s" with STR_ARGS(s). Only for names that cannot hold NUL. */
+#define STR_ARGS(s) (int)(s).n, (s).n > 0 ? (s).p : ""
+
+static inline struct str str_z(const char *z)
+{
+    return (struct str){z, z != NULL ? strlen(z) : 0};
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool str_has_prefix(struct str s, struct str prefix)
+{
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+static inline struct str str_sub(struct str s, size_t from, size_t to)
+{
+    return (struct str){s.p + from, to - from};
+}
+
+/* White space is space, \t, \n, \r, \v, \f. */
+static inline bool char_is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct str str_trim(struct str s);
+
+/* Position of `needle` at or after `from`; SIZE_MAX when absent. */
+size_t str_find(struct str s, struct str needle, size_t from);
+
+/* Names match after ASCII case folding and with ' ' and '-' read as '_' ("Hard Refuse" = hard_refuse). */
+bool str_eq_folded(struct str a, struct str b);
+
+/* Edit distance for "did you mean"; stops counting above `max` and returns max + 1. */
+size_t str_distance(struct str a, struct str b, size_t max);
+
+#endif

@@ -1,0 +1,62 @@
+/* Judging one record: route it, gate it, answer its checks, ask the grader the rest.
+ *
+ * The caller owns a `struct judge_req`; judge_start fills `result` and either finishes at once (returns true:
+ * gates, checks and given labels needed no grader) or calls `done` later from the loop. The
+ * result holds a judgment per proposition of the policy, or a status and reason that settled the
+ * record without them. It knows nothing of classes, weights or Kafka. Loop thread. */
+#ifndef RBR_JUDGE_JUDGE_H
+#define RBR_JUDGE_JUDGE_H
+
+#include "grader/grader.h"
+#include "policy/policy.h"
+#include "record/record.h"
+
+/* What is remarkable about the text, bit set; names go into Reward.tripwires. */
+enum tripwire {
+    TRIPWIRE_CONTROL_TOKENS = 1, /* chat control tokens in untrusted text */
+    TRIPWIRE_EMBEDDED_NUL = 2,
+    TRIPWIRE_EMPTY_COMPLETION = 4, /* no letter or digit in the response */
+};
+
+struct judged {
+    size_t response_type; /* index; SIZE_MAX when not routed */
+    enum status status;   /* OK: judgments hold. Otherwise settled: SKIPPED, FAILED, EXPIRED */
+    enum reason reason;   /* why, unless OK */
+    char detail[128];     /* printable ASCII, "" when there is nothing to add */
+    bool reward_model_only; /* unrouted under `unrouted: reward_model_only` */
+    struct judgment *judgments; /* n_propositions of the policy; arena of the request */
+    unsigned tripwires;
+    struct grader_use use;
+    struct str grader_name, grader_model; /* n == 0 when no grader was asked */
+    int64_t grading_us;                   /* from judge_start to the end */
+};
+
+struct judge {
+    const struct policy *policy;
+    struct grader *grader; /* may be NULL: then a question that needs one is UNGRADED(MISSING_INPUT) */
+    const struct clock *clock;
+    bool use_known; /* take `propositions` of the record as judgments (score --use-labels) */
+};
+
+struct judge_req {
+    /* in */
+    const struct record *record;
+    struct arena *arena; /* the record's; holds prompt and judgments */
+    int64_t deadline_us; /* monotonic; CLOCK_NEVER for none */
+    void (*done)(struct judge_req *req);
+    /* out */
+    struct judged result;
+    /* private */
+    struct judge *judge;
+    struct prompt prompt;
+    struct grader_group group;
+    int64_t started_us;
+    bool asking;
+};
+
+bool judge_start(struct judge *j, struct judge_req *req);
+
+/* Gives up: what is not yet judged becomes UNGRADED(DEADLINE) and `done` follows soon. */
+void judge_cancel(struct judge_req *req);
+
+#endif

@@ -1,0 +1,40 @@
+#include "record/reason.h"
+
+const char *status_name(enum status s)
+{
+    switch (s) {
+#define X(name, value)                                                                             \
+    case STATUS_##name:                                                                            \
+        return #name;
+        STATUSES(X)
+#undef X
+    default:
+        return "UNKNOWN";
+    }
+}
+
+const char *reason_name(enum reason r)
+{
+    switch (r) {
+#define X(name, value, retryable)                                                                  \
+    case REASON_##name:                                                                            \
+        return #name;
+        REASONS(X)
+#undef X
+    default:
+        return "UNKNOWN";
+    }
+}
+
+bool reason_retryable(enum reason r)
+{
+    switch (r) {
+#define X(name, value, retryable)                                                                  \
+    case REASON_##name:                                                                            \
+        return retryable;
+        REASONS(X)
+#undef X
+    default:
+        return false;
+    }
+}

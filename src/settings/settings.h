@@ -1,0 +1,89 @@
+/* The worker's settings: one YAML file, one table of fields.
+ *
+ * settings_load reads the file, replaces ${ENV}, applies `--set key=value` overrides, checks types, units, ranges
+ * and the rules between fields, and reports every problem as one line "file:line:column: what; what to
+ * do". The table of fields (settings/fields.c) also drives the dump, docs/settings.md and the JSON Schema.
+ * Immutable after load. Any thread. */
+#ifndef RBR_SETTINGS_SETTINGS_H
+#define RBR_SETTINGS_SETTINGS_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "obs/log.h"
+
+struct setting_property {
+    struct str name, value;
+};
+
+struct setting_properties {
+    struct setting_property *items;
+    size_t n;
+};
+
+struct setting_list {
+    struct str *items;
+    size_t n;
+};
+
+struct settings_kafka {
+    struct str brokers, input, output, dead_letters, group, instance_id, transactional_id;
+    bool at_least_once;          /* delivery: exactly_once | at_least_once */
+    struct str start;            /* earliest | latest | error */
+    struct setting_properties common, consumer, producer;
+};
+
+struct settings_grader {
+    struct str name, dialect, model, revision;
+    struct setting_list endpoints;
+    struct str api_key_file;     /* path; read by settings_read_secret */
+    uint64_t max_in_flight;
+    bool fixed_in_flight;        /* flow: adaptive | fixed */
+    int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;
+    uint64_t attempts, top_logprobs;
+    double price_input, price_output; /* USD per million tokens */
+    int64_t keep_alive_us;
+    bool insecure;               /* plain http outside loopback is meant */
+};
+
+struct settings {
+    struct arena arena;
+    struct str file;
+    struct settings_kafka kafka;
+    struct setting_list policy_files; /* resolved against the settings file's folder */
+    struct settings_grader *graders;
+    size_t n_graders;
+    struct {
+        uint64_t records_in_flight, memory_bytes, completion_bytes, window;
+        int64_t record_deadline_us, drain_us, publish_interval_us;
+    } limits;
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+};
+
+/* Problems found, one line each, ready to print. */
+struct settings_problems {
+    struct buf lines;
+    size_t n;
+};
+
+/* `text` NULL: read `file`. overrides: "a.b=c". What the caller needs: fields of sections it does not need (e.g.
+ * kafka for `score`) may be absent. Returns NULL when there is any problem. */
+enum settings_need { SETTINGS_NEED_KAFKA = 1, SETTINGS_NEED_GRADER = 2, SETTINGS_NEED_POLICY = 4 };
+struct settings *settings_load(struct str file, const struct str *text, const struct str *overrides,
+                               size_t n_overrides, unsigned needs, struct settings_problems *problems)
+    RBR_MUST_CHECK;
+void settings_free(struct settings *s);
+
+bool settings_dump(const struct settings *s, struct buf *out);  /* YAML with every value, secrets redacted */
+bool settings_document(struct buf *out);                        /* docs/settings.md */
+bool settings_schema(struct buf *out);                          /* JSON Schema */
+
+/* Reads a secret file: one line, no trailing newline; refuses one that others may read. */
+enum err_code settings_read_secret(struct str path, char *out, size_t size, struct err *err) RBR_MUST_CHECK;
+
+#endif
