@@ -1,9 +1,9 @@
 /* Judging one record: route it, gate it, answer its checks, ask the grader the rest.
  *
- * The caller owns a `struct judge_req`; judge_start fills `result` and either finishes at once (returns true:
- * gates, checks and given labels needed no grader) or calls `done` later from the loop. The
- * result holds a judgment per proposition of the policy, or a status and reason that settled the
- * record without them. It knows nothing of classes, weights or Kafka. Loop thread. */
+ * The caller owns a `struct judge_req`; judge_start fills `result` and either finishes at once
+ * (returns true: gates, checks and given labels needed no grader) or calls `done` later from the
+ * loop. The result holds a judgment per proposition of the policy, or a status and reason that
+ * settled the record without them. It knows nothing of classes, weights or Kafka. Loop thread. */
 #ifndef RBR_JUDGE_JUDGE_H
 #define RBR_JUDGE_JUDGE_H
 
@@ -20,20 +20,21 @@ enum tripwire {
 
 struct judged {
     size_t response_type; /* index; SIZE_MAX when not routed */
-    enum status status;   /* OK: judgments hold. Otherwise settled: SKIPPED, FAILED, EXPIRED */
-    enum reason reason;   /* why, unless OK */
-    char detail[128];     /* printable ASCII, "" when there is nothing to add */
+    enum status status; /* OK: judgments hold. Otherwise settled: SKIPPED, FAILED, EXPIRED */
+    enum reason reason; /* why, unless OK */
+    char detail[128]; /* printable ASCII, "" when there is nothing to add */
     bool reward_model_only; /* unrouted under `unrouted: reward_model_only` */
     struct judgment *judgments; /* n_propositions of the policy; arena of the request */
     unsigned tripwires;
     struct grader_use use;
     struct str grader_name, grader_model; /* n == 0 when no grader was asked */
-    int64_t grading_us;                   /* from judge_start to the end */
+    int64_t grading_us; /* from judge_start to the end */
 };
 
 struct judge {
     const struct policy *policy;
-    struct grader *grader; /* may be NULL: then a question that needs one is UNGRADED(MISSING_INPUT) */
+    struct grader
+        *grader; /* may be NULL: then a question that needs one is UNGRADED(MISSING_INPUT) */
     const struct clock *clock;
     bool use_known; /* take `propositions` of the record as judgments (score --use-labels) */
 };

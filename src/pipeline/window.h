@@ -4,10 +4,11 @@
  *       | P P P | R R  a  R | r  R  q  q |            P publishing  R ready  a absent
  *       '-batch-'             '- unfinished            r running     q queued
  *
- * `base` is the next offset to commit: everything below it is published and committed. Slots sit in a
- * ring by offset - base; offsets that the log skipped (compaction, transaction markers) are ABSENT. The
- * span is capped, so one stuck record bounds how far we read past it. Publishing is contiguous: a
- * batch takes the READY prefix, so what is committed never lies above something unfinished.
+ * `base` is the next offset to commit: everything below it is published and committed. Slots sit in
+ * a ring by offset - base; offsets that the log skipped (compaction, transaction markers) are
+ * ABSENT. The span is capped, so one stuck record bounds how far we read past it. Publishing is
+ * contiguous: a batch takes the READY prefix, so what is committed never lies above something
+ * unfinished.
  *
  * Pure code, no I/O, no allocation after window_init. Loop thread. Property-tested. */
 #ifndef RBR_PIPELINE_WINDOW_H
@@ -22,9 +23,9 @@
 enum { WINDOW_SPAN_MAX = 24000 }; /* offsets */
 
 enum slot_state {
-    SLOT_ABSENT,     /* no record at this offset */
-    SLOT_RUNNING,    /* being judged */
-    SLOT_READY,      /* has its message, unpublished */
+    SLOT_ABSENT, /* no record at this offset */
+    SLOT_RUNNING, /* being judged */
+    SLOT_READY, /* has its message, unpublished */
     SLOT_PUBLISHING, /* in the batch on its way */
     SLOT_STATES,
 };
@@ -35,17 +36,17 @@ struct slot {
 };
 
 struct window {
-    int64_t base;  /* next offset to commit */
+    int64_t base; /* next offset to commit */
     int64_t taken; /* one past the PUBLISHING prefix; base when nothing is taken */
-    int64_t next;  /* one past the highest offset admitted */
-    size_t span;   /* cap on next - base */
+    int64_t next; /* one past the highest offset admitted */
+    size_t span; /* cap on next - base */
     struct slot *ring;
     size_t count[SLOT_STATES]; /* slots in [base, next) by state */
 };
 
 enum window_admit {
     WINDOW_ADMITTED,
-    WINDOW_FULL,  /* offset >= base + span: offer it again later */
+    WINDOW_FULL, /* offset >= base + span: offer it again later */
     WINDOW_STALE, /* offset < next: seen already */
 };
 
@@ -60,11 +61,12 @@ bool window_has_room(const struct window *w);
 /* RUNNING -> READY. */
 void window_ready(struct window *w, int64_t offset);
 
-/* The next slot of the READY prefix, marked PUBLISHING; NULL at the first unfinished one. ABSENT slots
- * are passed over. */
+/* The next slot of the READY prefix, marked PUBLISHING; NULL at the first unfinished one. ABSENT
+ * slots are passed over. */
 struct slot *window_take(struct window *w);
 
-/* What to commit with the batch: one past the PUBLISHING prefix. Equals base when nothing is taken. */
+/* What to commit with the batch: one past the PUBLISHING prefix. Equals base when nothing is taken.
+ */
 static inline int64_t window_watermark(const struct window *w)
 {
     return w->taken;

@@ -1,0 +1,200 @@
+#include "judge/judge.h"
+
+#include <stdio.h>
+
+#include "policy/check.h"
+
+static bool settle(struct judge_req *req, enum status status, enum reason reason,
+                   const char *detail)
+{
+    struct judged *out = &req->result;
+    out->status = status;
+    out->reason = reason;
+    (void)snprintf(out->detail, sizeof(out->detail), "%s", detail);
+    out->grading_us = clock_mono_us(req->judge->clock) - req->started_us;
+    return true;
+}
+
+/* No letter, no digit, nothing outside ASCII: text such as "" or ":" that fools graders. */
+static bool is_trivial(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c >= 0x80 || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'))
+            return false;
+    }
+    return true;
+}
+
+static unsigned tripwires(struct str response)
+{
+    unsigned found = 0;
+    if (response.n > 0 && memchr(response.p, '\0', response.n) != NULL)
+        found |= TRIPWIRE_EMBEDDED_NUL;
+    if (is_trivial(response))
+        found |= TRIPWIRE_EMPTY_COMPLETION;
+    return found;
+}
+
+/* Gates that settle a record before anything is asked; true when one did. */
+static bool gate(struct judge_req *req, struct str response)
+{
+    const struct policy *policy = req->judge->policy;
+    const struct record *record = req->record;
+    struct judged *out = &req->result;
+
+    out->response_type = policy_route(policy, record->response_type, record->behavior_category);
+    if (out->response_type == SIZE_MAX) {
+        switch (policy->unrouted) {
+        case UNROUTED_REWARD_MODEL_ONLY:
+            out->reward_model_only = true;
+            return settle(req, STATUS_OK, REASON_NONE, "");
+        case UNROUTED_FAIL:
+            return settle(req, STATUS_FAILED, REASON_NO_POLICY, "no response type matches");
+        case UNROUTED_SKIP:
+            break;
+        }
+        return settle(req, STATUS_SKIPPED, REASON_NO_POLICY, "no response type matches");
+    }
+    if (req->deadline_us <= req->started_us)
+        return settle(req, STATUS_EXPIRED, REASON_DEADLINE, "deadline passed before judging");
+    out->tripwires = tripwires(response);
+    if ((out->tripwires & TRIPWIRE_EMPTY_COMPLETION) != 0) {
+        if (policy->empty_completion == EMPTY_SKIP)
+            return settle(req, STATUS_SKIPPED, REASON_EMPTY_COMPLETION, "nothing to judge");
+        if (policy->empty_completion == EMPTY_FAIL)
+            return settle(req, STATUS_FAILED, REASON_EMPTY_COMPLETION, "nothing to judge");
+    }
+    if (policy->reward_model == REWARD_MODEL_REQUIRE && !record->has_reward_model_score)
+        return settle(req, STATUS_FAILED, REASON_MISSING_INPUT, "reward_model_score is missing");
+    return false;
+}
+
+static bool known(const struct record *record, struct str name, double *ret)
+{
+    for (size_t i = 0; i < record->n_known; i++) {
+        if (!str_eq(record->known[i].name, name))
+            continue;
+        *ret = record->known[i].probability;
+        return true;
+    }
+    return false;
+}
+
+/* Answers what needs no grader; returns how many propositions are left PENDING. */
+static size_t answer_locally(struct judge_req *req, struct str response)
+{
+    const struct judge *j = req->judge;
+    const struct response_type *type = &j->policy->response_types[req->result.response_type];
+    size_t pending = 0;
+    for (size_t i = 0; i < j->policy->n_propositions; i++) {
+        const struct proposition *p = &j->policy->propositions[i];
+        struct judgment *judgment = &req->result.judgments[i];
+        double probability;
+        if (!type->asked[i])
+            continue;
+        if (j->use_known && known(req->record, p->name, &probability)) {
+            *judgment = (struct judgment){
+                .status = JUDGMENT_GRADED, .probability = probability, .mass = 1, .cached = true};
+        } else if (p->check != NULL) {
+            *judgment = (struct judgment){.status = JUDGMENT_GRADED,
+                                          .probability = check_holds(p->check, response) ? 1 : 0,
+                                          .mass = 1,
+                                          .has_digest = true};
+            judgment_check_digest(check_definition(p->check), response, judgment->digest);
+        } else {
+            judgment->status = JUDGMENT_PENDING;
+            pending++;
+        }
+    }
+    return pending;
+}
+
+static void leave_ungraded(struct judge_req *req, enum reason reason)
+{
+    for (size_t i = 0; i < req->judge->policy->n_propositions; i++) {
+        struct judgment *judgment = &req->result.judgments[i];
+        if (judgment->status == JUDGMENT_PENDING)
+            *judgment = (struct judgment){.status = JUDGMENT_UNGRADED, .reason = reason};
+    }
+}
+
+static bool expired(const struct judge_req *req)
+{
+    for (size_t i = 0; i < req->judge->policy->n_propositions; i++) {
+        const struct judgment *judgment = &req->result.judgments[i];
+        if (judgment->status == JUDGMENT_UNGRADED && judgment->reason == REASON_DEADLINE)
+            return true;
+    }
+    return false;
+}
+
+static void on_group_done(struct grader_group *g)
+{
+    struct judge_req *req = CONTAINER_OF(g, struct judge_req, group);
+    req->asking = false;
+    req->result.use = g->use;
+    if (req->judge->policy->on_ungraded == UNGRADED_FAIL && expired(req))
+        (void)settle(req, STATUS_EXPIRED, REASON_DEADLINE, "deadline passed while judging");
+    else
+        (void)settle(req, STATUS_OK, REASON_NONE, "");
+    req->done(req);
+}
+
+static bool ask(struct judge_req *req)
+{
+    struct judge *j = req->judge;
+    struct judged *out = &req->result;
+    if (prompt_build(req->arena, j->policy, req->record, &req->prompt) != ERR_OK)
+        return settle(req, STATUS_FAILED, REASON_INVALID_RECORD,
+                      "the prompt needs more memory than one record may use");
+    if (req->prompt.control_tokens)
+        out->tripwires |= TRIPWIRE_CONTROL_TOKENS;
+    out->grader_name = grader_name(j->grader);
+    out->grader_model = grader_model(j->grader);
+    for (size_t i = 0; i < j->policy->n_propositions; i++) {
+        struct judgment *judgment = &out->judgments[i];
+        if (judgment->status != JUDGMENT_PENDING)
+            continue;
+        grader_digest(j->grader, &req->prompt, i, judgment->digest);
+        judgment->has_digest = true;
+    }
+    req->group = (struct grader_group){
+        .prompt = &req->prompt,
+        .judgments = out->judgments,
+        .deadline_us = req->deadline_us,
+        .done = on_group_done,
+    };
+    req->asking = true;
+    grader_ask(j->grader, &req->group);
+    return false;
+}
+
+bool judge_start(struct judge *j, struct judge_req *req)
+{
+    req->judge = j;
+    req->asking = false;
+    req->started_us = clock_mono_us(j->clock);
+    req->result = (struct judged){.response_type = SIZE_MAX, .status = STATUS_OK};
+    req->result.judgments =
+        arena_array(req->arena, j->policy->n_propositions, sizeof(struct judgment));
+    if (req->result.judgments == NULL)
+        return settle(req, STATUS_FAILED, REASON_INVALID_RECORD,
+                      "the record needs more memory than one record may use");
+    struct str response = record_response(req->record);
+    if (gate(req, response))
+        return true;
+    if (answer_locally(req, response) == 0)
+        return settle(req, STATUS_OK, REASON_NONE, "");
+    if (j->grader == NULL) {
+        leave_ungraded(req, REASON_MISSING_INPUT);
+        return settle(req, STATUS_OK, REASON_NONE, "");
+    }
+    return ask(req);
+}
+
+void judge_cancel(struct judge_req *req)
+{
+    if (req->asking)
+        grader_cancel(&req->group);
+}

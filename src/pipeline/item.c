@@ -1,0 +1,197 @@
+#include "pipeline/item.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+enum { OUT_KEEP = 8192, TEXT_MAX = 512 };
+
+void item_init(struct item *it, size_t arena_bytes)
+{
+    *it = (struct item){0};
+    arena_init(&it->arena, arena_bytes);
+    buf_init(&it->out, SIZE_MAX / 2); /* bounded by what goes in: one record, one capped reward */
+}
+
+void item_done(struct item *it)
+{
+    arena_done(&it->arena);
+    buf_done(&it->out);
+}
+
+void item_reset(struct item *it)
+{
+    struct arena arena = it->arena;
+    struct buf out = it->out;
+    arena_reset(&arena);
+    if (out.cap > OUT_KEEP)
+        buf_done(&out);
+    buf_reset(&out);
+    *it = (struct item){.arena = arena, .out = out};
+}
+
+size_t item_bytes(const struct item *it)
+{
+    return sizeof(*it) + it->arena.used + it->out.cap;
+}
+
+/* Text of the message lies in it->out, which may move while it grows: positions first, pointers
+ * last. */
+struct piece {
+    size_t at, n;
+    bool null;
+};
+
+static struct piece put(struct item *it, struct str s)
+{
+    struct piece piece = {.at = it->out.n, .n = s.n, .null = s.p == NULL};
+    (void)buf_append_str(&it->out, s);
+    return piece;
+}
+
+static struct str piece_str(const struct item *it, struct piece piece)
+{
+    if (piece.null)
+        return (struct str){0};
+    return (struct str){it->out.p != NULL ? it->out.p + piece.at : "", piece.n};
+}
+
+struct outgoing {
+    struct piece key, value;
+    struct piece names[ITEM_HEADERS_MAX], values[ITEM_HEADERS_MAX];
+    size_t n_headers;
+};
+
+static void add_header(struct item *it, struct outgoing *m, struct str name, struct str value)
+{
+    if (m->n_headers == ITEM_HEADERS_MAX)
+        return;
+    m->names[m->n_headers] = put(it, name);
+    m->values[m->n_headers] = put(it, value);
+    m->n_headers++;
+}
+
+static void add_header_z(struct item *it, struct outgoing *m, const char *name, const char *value)
+{
+    add_header(it, m, str_z(name), str_z(value));
+}
+
+static void finish(struct item *it, const struct outgoing *m, enum sink_topic to, int32_t partition)
+{
+    for (size_t i = 0; i < m->n_headers; i++)
+        it->headers[i] = (struct header){.name = piece_str(it, m->names[i]),
+                                         .value = piece_str(it, m->values[i])};
+    it->message = (struct sink_record){
+        .to = to,
+        .partition = partition,
+        .key = piece_str(it, m->key),
+        .value = piece_str(it, m->value),
+        .headers = it->headers,
+        .n_headers = m->n_headers,
+    };
+}
+
+/* Our own headers of an earlier pass are replaced, so that a redriven record does not pile them up.
+ */
+static bool is_ours(struct str name)
+{
+    return str_has_prefix(name, STR("__connect.errors.")) || str_eq(name, STR("rbr-reason"));
+}
+
+void item_make_dead_letter(struct item *it, struct str topic, int32_t partition,
+                           const struct source_record *in, const char *stage, const char *reason,
+                           const char *text)
+{
+    enum { OWN_HEADERS = 7 };
+    char number[32];
+    struct outgoing m = {.key = {.null = true}, .value = {.null = true}};
+    buf_reset(&it->out);
+    if (in != NULL) {
+        m.key = put(it, in->key);
+        m.value = put(it, in->value);
+        for (size_t i = 0; i < in->n_headers && m.n_headers < ITEM_HEADERS_MAX - OWN_HEADERS; i++)
+            if (!is_ours(in->headers[i].name))
+                add_header(it, &m, in->headers[i].name, in->headers[i].value);
+    }
+    add_header(it, &m, STR("__connect.errors.topic"), topic);
+    (void)snprintf(number, sizeof(number), "%" PRId32, partition);
+    add_header_z(it, &m, "__connect.errors.partition", number);
+    (void)snprintf(number, sizeof(number), "%" PRId64, it->offset);
+    add_header_z(it, &m, "__connect.errors.offset", number);
+    add_header_z(it, &m, "__connect.errors.stage", stage);
+    add_header_z(it, &m, "__connect.errors.exception.class.name", reason);
+    add_header_z(it, &m, "__connect.errors.exception.message", text);
+    add_header_z(it, &m, "rbr-reason", reason);
+    finish(it, &m, SINK_DEAD_LETTERS, partition);
+    arena_reset(&it->arena);
+    it->record = NULL;
+}
+
+/* The same record without what may be large and is only passed through. */
+static struct record stripped(const struct record *r)
+{
+    struct record small = *r;
+    small.labels = NULL;
+    small.n_labels = 0;
+    small.weight_versions = NULL;
+    small.n_weight_versions = 0;
+    return small;
+}
+
+static enum err_code encode(struct item *it, const struct policy *policy,
+                            const struct reward *reward, const struct reward_envelope *envelope)
+{
+    const struct judged *judged = &it->judge.result;
+    struct buf value;
+    buf_init(&value, ITEM_REWARD_BYTES_MAX);
+    enum err_code code = reward_encode(policy, it->record, judged, reward, envelope, &value);
+    if (code != ERR_OK) {
+        struct record small = stripped(it->record);
+        buf_reset(&value);
+        code = reward_encode(policy, &small, judged, reward, envelope, &value);
+    }
+    if (code == ERR_OK)
+        (void)buf_append_str(&it->out, buf_str(&value));
+    buf_done(&value);
+    return code;
+}
+
+void item_make_reward(struct item *it, struct str topic, int32_t partition,
+                      const struct policy *policy, int64_t now_ms)
+{
+    struct reward reward;
+    struct reward_envelope envelope = {
+        .topic = topic,
+        .partition = partition,
+        .offset = it->offset,
+        .received_at_ms = it->received_ms,
+        .scored_at_ms = now_ms,
+        .queue_ms = (uint32_t)((it->judge.started_us - it->received_us) / 1000),
+        .traceparent = it->traceparent.n > 0 ? it->traceparent : it->record->traceparent,
+    };
+    struct outgoing m = {0};
+    buf_reset(&it->out);
+    m.key = put(it, it->key);
+    m.value.at = it->out.n;
+    enum err_code code = reward_compute(&it->arena, policy, it->record, &it->judge.result, &reward);
+    if (code == ERR_OK)
+        code = encode(it, policy, &reward, &envelope);
+    if (code != ERR_OK) {
+        item_make_dead_letter(
+            it, topic, partition, NULL, "encode", "REWARD_TOO_LARGE",
+            "the reward would be larger than a message may be; the record's ids or labels "
+            "are too long");
+        return;
+    }
+    m.value.n = it->out.n - m.value.at;
+    it->status = reward.status;
+    add_header_z(it, &m, "content-type", "application/x-protobuf; message=rbr.v1.Reward");
+    add_header_z(it, &m, "rbr-status", status_name(reward.status));
+    add_header(it, &m, STR("rbr-policy"), policy->id);
+    if (envelope.traceparent.n > 0)
+        add_header(it, &m, STR("traceparent"), envelope.traceparent);
+    finish(it, &m, SINK_REWARDS, partition);
+    arena_reset(&it->arena);
+    it->record = NULL;
+}
