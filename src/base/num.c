@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-enum { NUMBER_MAX = 63 }; /* characters; longer is not a number a person wrote */
+enum { NUMBER_MAX = 1023 }; /* characters; longer is not a number anyone means */
 
 static bool is_digit(char c)
 {

@@ -180,7 +180,8 @@ static void random_runs_agree_with_the_model(void **state RBR_UNUSED)
         }
         window_done(&w);
     }
-    print_message("seeds %llu..%llu\n", (unsigned long long)seed - 50, (unsigned long long)seed - 1);
+    print_message("seeds %llu..%llu\n", (unsigned long long)seed - 50,
+                  (unsigned long long)seed - 1);
 }
 
 int main(void)

@@ -1,0 +1,533 @@
+#include "base/json.h"
+
+#include <math.h>
+
+#include "base/num.h"
+#include "base/utf8.h"
+
+struct reader {
+    struct arena *arena;
+    const char *text;
+    size_t n;
+    size_t at;
+    struct json_fault fault;
+};
+
+const char *json_fault_text(enum json_fault_kind kind)
+{
+    static const char *const texts[] = {
+#define X(kind, text) [JSON_FAULT_##kind] = text,
+        JSON_FAULTS(X)
+#undef X
+    };
+    return texts[kind];
+}
+
+static bool fail_at(struct reader *r, enum json_fault_kind kind, size_t offset)
+{
+    r->fault = (struct json_fault){kind, offset};
+    return false;
+}
+
+static bool fail(struct reader *r, enum json_fault_kind kind)
+{
+    return fail_at(r, r->at >= r->n && kind == JSON_FAULT_SYNTAX ? JSON_FAULT_TRUNCATED : kind,
+                   r->at);
+}
+
+static void skip_space(struct reader *r)
+{
+    while (r->at < r->n) {
+        char c = r->text[r->at];
+        if (c != ' ' && c != '\n' && c != '\t' && c != '\r')
+            return;
+        r->at++;
+    }
+}
+
+/* ---- strings ----------------------------------------------------------------------------------
+ */
+
+/* True when one of the eight bytes is ", \ or a control character. */
+static bool needs_care(uint64_t v)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t quote = v ^ (ones * '"'), back = v ^ (ones * '\\');
+    uint64_t found = ((quote - ones) & ~quote) | ((back - ones) & ~back) | ((v - ones * 0x20) & ~v);
+    return (found & high) != 0;
+}
+
+/* Position of the first byte at or after `from` that is ", \ or a control character; n when none.
+ */
+static size_t plain_run(const char *p, size_t from, size_t n)
+{
+    size_t i = from;
+    for (; n - i >= 8; i += 8) {
+        uint64_t v;
+        memcpy(&v, p + i, 8);
+        if (needs_care(v))
+            break;
+    }
+    while (i < n && p[i] != '"' && p[i] != '\\' && (unsigned char)p[i] >= 0x20)
+        i++;
+    return i;
+}
+
+static bool hex4(const struct reader *r, size_t at, uint32_t *ret)
+{
+    uint32_t v = 0;
+    if (r->n - at < 4)
+        return false;
+    for (size_t i = 0; i < 4; i++) {
+        char c = r->text[at + i];
+        uint32_t digit;
+        if (c >= '0' && c <= '9')
+            digit = (uint32_t)(c - '0');
+        else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+            digit = (uint32_t)((c | 32) - 'a' + 10);
+        else
+            return false;
+        v = v << 4 | digit;
+    }
+    *ret = v;
+    return true;
+}
+
+/* \uXXXX, or a pair of them; r->at is behind the 'u'. Appends to out, returns bytes written; 0 on a
+ * fault. */
+static size_t unescape_unicode(struct reader *r, char *out)
+{
+    uint32_t c, low;
+    size_t start = r->at - 2;
+    if (!hex4(r, r->at, &c)) {
+        (void)fail_at(r, r->n - r->at < 4 ? JSON_FAULT_TRUNCATED : JSON_FAULT_SYNTAX, start);
+        return 0;
+    }
+    r->at += 4;
+    if (c >= 0xd800 && c <= 0xdfff) {
+        if (c > 0xdbff || r->n - r->at < 6 || r->text[r->at] != '\\' || r->text[r->at + 1] != 'u' ||
+            !hex4(r, r->at + 2, &low) || low < 0xdc00 || low > 0xdfff) {
+            (void)fail_at(r, JSON_FAULT_LONE_SURROGATE, start);
+            return 0;
+        }
+        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+        r->at += 6;
+    }
+    return utf8_encode(c, out);
+}
+
+static size_t unescape(struct reader *r, char *out)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    if (r->at >= r->n) {
+        (void)fail(r, JSON_FAULT_TRUNCATED);
+        return 0;
+    }
+    char c = r->text[r->at++];
+    if (c == 'u')
+        return unescape_unicode(r, out);
+    const char *hit = memchr(from, c, sizeof(from) - 1);
+    if (hit == NULL) {
+        (void)fail_at(r, JSON_FAULT_SYNTAX, r->at - 1);
+        return 0;
+    }
+    *out = to[hit - from];
+    return 1;
+}
+
+/* The end of the literal (its closing quote), ignoring what escapes mean; n when it has none. */
+static size_t closing_quote(const struct reader *r)
+{
+    size_t i = r->at;
+    while (i < r->n) {
+        i = plain_run(r->text, i, r->n);
+        if (i >= r->n || r->text[i] == '"')
+            return i;
+        i += r->text[i] == '\\' ? 2 : 1;
+    }
+    return r->n;
+}
+
+/* A literal with escapes, from `first` (the first backslash) on. */
+static bool read_escaped(struct reader *r, size_t start, size_t first, struct str *ret)
+{
+    r->at = first;
+    size_t end = closing_quote(r);
+    char *out =
+        arena_alloc(r->arena, end - start + 1); /* an escape is never shorter than what it means */
+    if (out == NULL)
+        return fail(r, JSON_FAULT_TOO_LARGE);
+    size_t n = first - start;
+    memcpy(out, r->text + start, n);
+    while (r->at < r->n && r->text[r->at] != '"') {
+        size_t run = plain_run(r->text, r->at, r->n);
+        memcpy(out + n, r->text + r->at, run - r->at);
+        n += run - r->at;
+        r->at = run;
+        if (run == r->n || r->text[run] == '"')
+            continue;
+        if (r->text[run] != '\\')
+            return fail(r, JSON_FAULT_CONTROL);
+        r->at++;
+        size_t wrote = unescape(r, out + n);
+        if (wrote == 0)
+            return false;
+        n += wrote;
+    }
+    if (r->at >= r->n)
+        return fail(r, JSON_FAULT_TRUNCATED);
+    r->at++;
+    *ret = (struct str){out, n};
+    return true;
+}
+
+/* r->at is at the opening quote. */
+static bool read_string(struct reader *r, struct str *ret)
+{
+    size_t start = ++r->at;
+    size_t end = plain_run(r->text, start, r->n);
+    r->at = end;
+    if (end < r->n && r->text[end] == '\\')
+        return read_escaped(r, start, end, ret);
+    if (end >= r->n)
+        return fail(r, JSON_FAULT_TRUNCATED);
+    if (r->text[end] != '"')
+        return fail(r, JSON_FAULT_CONTROL);
+    r->at = end + 1;
+    *ret = (struct str){r->text + start, end - start};
+    return true;
+}
+
+/* ---- numbers ----------------------------------------------------------------------------------
+ */
+
+static bool is_digit(const struct reader *r)
+{
+    return r->at < r->n && r->text[r->at] >= '0' && r->text[r->at] <= '9';
+}
+
+static bool skip_digits(struct reader *r)
+{
+    if (!is_digit(r))
+        return fail(r, JSON_FAULT_SYNTAX);
+    while (is_digit(r))
+        r->at++;
+    return true;
+}
+
+/* Decimals with at most 15 digits and a small power of ten are exact in double arithmetic: one
+ * integer, one division. False: use the slow way. */
+static bool exact_decimal(struct str s, double *ret)
+{
+    static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    uint64_t v = 0;
+    size_t digits = 0, fraction = 0;
+    bool point = false, negative = s.p[0] == '-';
+    for (size_t i = negative ? 1 : 0; i < s.n; i++) {
+        if (s.p[i] == '.') {
+            point = true;
+            continue;
+        }
+        if (s.p[i] < '0' || s.p[i] > '9' || ++digits > 15)
+            return false;
+        v = v * 10 + (uint64_t)(s.p[i] - '0');
+        fraction += point;
+    }
+    double d = (double)v / powers[fraction];
+    *ret = negative ? -d : d;
+    return true;
+}
+
+static bool read_number(struct reader *r, struct json *v)
+{
+    size_t start = r->at;
+    if (r->text[r->at] == '-')
+        r->at++;
+    if (r->at < r->n && r->text[r->at] == '0')
+        r->at++;
+    else if (!skip_digits(r))
+        return false;
+    if (r->at < r->n && r->text[r->at] == '.') {
+        r->at++;
+        if (!skip_digits(r))
+            return false;
+    }
+    if (r->at < r->n && (r->text[r->at] == 'e' || r->text[r->at] == 'E')) {
+        r->at++;
+        if (r->at < r->n && (r->text[r->at] == '+' || r->text[r->at] == '-'))
+            r->at++;
+        if (!skip_digits(r))
+            return false;
+    }
+    v->type = JSON_NUMBER;
+    v->string = (struct str){r->text + start, r->at - start};
+    if (exact_decimal(v->string, &v->number))
+        return true;
+    if (!num_parse_f64(v->string, &v->number))
+        return fail_at(r, JSON_FAULT_NOT_FINITE, start);
+    return true;
+}
+
+/* ---- values -----------------------------------------------------------------------------------
+ */
+
+static bool read_value(struct reader *r, struct json *v, unsigned depth);
+
+static bool read_word(struct reader *r, const char *word, size_t n)
+{
+    if (r->n - r->at < n || memcmp(r->text + r->at, word, n) != 0) {
+        size_t have = r->n - r->at;
+        bool cut = have < n && memcmp(r->text + r->at, word, have) == 0;
+        return fail_at(r, cut ? JSON_FAULT_TRUNCATED : JSON_FAULT_SYNTAX, r->at);
+    }
+    r->at += n;
+    return true;
+}
+
+static struct json *new_value(struct reader *r)
+{
+    struct json *v = arena_alloc(r->arena, sizeof(*v));
+    if (v == NULL)
+        (void)fail(r, JSON_FAULT_TOO_LARGE);
+    else
+        memset(v, 0, sizeof(*v));
+    return v;
+}
+
+/* Duplicate keys: small objects by comparing, large ones through an open hash table of members. */
+enum { COMPARE_MAX = 24 };
+
+static uint64_t key_hash(struct str key)
+{
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < key.n; i++)
+        h = (h ^ (unsigned char)key.p[i]) * 1099511628211u;
+    return h ^ (h >> 29);
+}
+
+static const struct json *duplicate_in(struct reader *r, const struct json *object)
+{
+    size_t size = 64;
+    while (size < object->count * 2)
+        size *= 2;
+    const struct json **table = arena_array(r->arena, size, sizeof(*table));
+    if (table == NULL) {
+        (void)fail(r, JSON_FAULT_TOO_LARGE);
+        return object;
+    }
+    for (const struct json *m = object->child; m != NULL; m = m->next) {
+        size_t i = key_hash(m->key) & (size - 1);
+        for (; table[i] != NULL; i = (i + 1) & (size - 1))
+            if (str_eq(table[i]->key, m->key))
+                return m;
+        table[i] = m;
+    }
+    return NULL;
+}
+
+static bool is_new_key(const struct json *object, struct str key)
+{
+    if (object->count >= COMPARE_MAX)
+        return true; /* checked at the end, all at once */
+    for (const struct json *m = object->child; m != NULL; m = m->next)
+        if (str_eq(m->key, key))
+            return false;
+    return true;
+}
+
+static bool read_member(struct reader *r, const struct json *object, struct json *m, unsigned depth)
+{
+    size_t at = r->at;
+    if (r->at >= r->n || r->text[r->at] != '"')
+        return fail(r, JSON_FAULT_SYNTAX);
+    if (!read_string(r, &m->key))
+        return false;
+    if (!is_new_key(object, m->key))
+        return fail_at(r, JSON_FAULT_DUPLICATE_KEY, at);
+    skip_space(r);
+    if (r->at >= r->n || r->text[r->at] != ':')
+        return fail(r, JSON_FAULT_SYNTAX);
+    r->at++;
+    skip_space(r);
+    return read_value(r, m, depth);
+}
+
+/* The inside of [..] or {..}; r->at is behind the opening bracket. */
+static bool read_children(struct reader *r, struct json *v, char close, unsigned depth)
+{
+    struct json **tail = &v->child;
+    skip_space(r);
+    if (r->at < r->n && r->text[r->at] == close) {
+        r->at++;
+        return true;
+    }
+    for (;;) {
+        struct json *child = new_value(r);
+        if (child == NULL)
+            return false;
+        if (!(v->type == JSON_OBJECT ? read_member(r, v, child, depth)
+                                     : read_value(r, child, depth)))
+            return false;
+        *tail = child;
+        tail = &child->next;
+        v->count++;
+        skip_space(r);
+        if (r->at >= r->n || (r->text[r->at] != ',' && r->text[r->at] != close))
+            return fail(r, JSON_FAULT_SYNTAX);
+        if (r->text[r->at++] == close)
+            break;
+        skip_space(r);
+    }
+    if (v->type == JSON_OBJECT && v->count > COMPARE_MAX) {
+        const struct json *twice = duplicate_in(r, v);
+        if (twice != NULL)
+            return r->fault.kind != JSON_FAULT_NONE
+                       ? false
+                       : fail_at(r, JSON_FAULT_DUPLICATE_KEY, twice->start);
+    }
+    return true;
+}
+
+static bool read_container(struct reader *r, struct json *v, unsigned depth)
+{
+    char open = r->text[r->at];
+    if (depth >= JSON_DEPTH_MAX)
+        return fail(r, JSON_FAULT_TOO_DEEP);
+    v->type = open == '{' ? JSON_OBJECT : JSON_ARRAY;
+    r->at++;
+    return read_children(r, v, open == '{' ? '}' : ']', depth + 1);
+}
+
+static bool read_any(struct reader *r, struct json *v, unsigned depth)
+{
+    switch (r->text[r->at]) {
+    case '{':
+    case '[':
+        return read_container(r, v, depth);
+    case '"':
+        v->type = JSON_STRING;
+        return read_string(r, &v->string);
+    case 't':
+        v->type = JSON_BOOL;
+        v->boolean = true;
+        return read_word(r, "true", 4);
+    case 'f':
+        v->type = JSON_BOOL;
+        return read_word(r, "false", 5);
+    case 'n':
+        v->type = JSON_NULL;
+        return read_word(r, "null", 4);
+    default:
+        if (r->text[r->at] == '-' || is_digit(r))
+            return read_number(r, v);
+        return fail(r, JSON_FAULT_SYNTAX);
+    }
+}
+
+static bool read_value(struct reader *r, struct json *v, unsigned depth)
+{
+    if (r->at >= r->n)
+        return fail(r, JSON_FAULT_SYNTAX);
+    v->start = r->at;
+    if (!read_any(r, v, depth))
+        return false;
+    v->end = r->at;
+    return true;
+}
+
+struct json *json_parse(struct arena *a, struct str text, struct json_fault *ret_fault)
+{
+    struct reader r = {.arena = a, .text = text.p, .n = text.n};
+    size_t good = utf8_valid_prefix(text);
+    struct json *v = NULL;
+    if (good < text.n)
+        (void)fail_at(&r, JSON_FAULT_NOT_UTF8, good);
+    else
+        v = new_value(&r);
+    if (v != NULL) {
+        skip_space(&r);
+        bool ok = read_value(&r, v, 0);
+        skip_space(&r);
+        if (ok && r.at < r.n)
+            (void)fail(&r, JSON_FAULT_TRAILING);
+    }
+    *ret_fault = r.fault;
+    return r.fault.kind == JSON_FAULT_NONE ? v : NULL;
+}
+
+struct json *json_get(const struct json *v, struct str key)
+{
+    if (v == NULL || v->type != JSON_OBJECT)
+        return NULL;
+    for (struct json *m = v->child; m != NULL; m = m->next)
+        if (str_eq(m->key, key))
+            return m;
+    return NULL;
+}
+
+bool json_integer(const struct json *v, int64_t min, int64_t max, int64_t *ret)
+{
+    int64_t n;
+    if (v == NULL || v->type != JSON_NUMBER || !num_parse_i64(v->string, &n) || n < min || n > max)
+        return false;
+    *ret = n;
+    return true;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+bool json_escape(struct buf *b, struct str s)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t at = 0;
+    while (at < s.n) {
+        size_t run = plain_run(s.p, at, s.n);
+        if (!buf_append(b, s.p + at, run - at))
+            return false;
+        if (run == s.n)
+            break;
+        unsigned char c = (unsigned char)s.p[run];
+        char out[6] = {'\\', (char)c};
+        size_t n = 2;
+        switch (c) {
+        case '"':
+        case '\\':
+            break;
+        case '\n':
+            out[1] = 'n';
+            break;
+        case '\t':
+            out[1] = 't';
+            break;
+        case '\r':
+            out[1] = 'r';
+            break;
+        default:
+            memcpy(out, "\\u00", 4);
+            out[4] = hex[c >> 4];
+            out[5] = hex[c & 15];
+            n = 6;
+        }
+        if (!buf_append(b, out, n))
+            return false;
+        at = run + 1;
+    }
+    return !b->failed;
+}
+
+bool json_quote(struct buf *b, struct str s)
+{
+    (void)buf_append(b, "\"", 1);
+    (void)json_escape(b, s);
+    return buf_append(b, "\"", 1);
+}
+
+bool json_number(struct buf *b, double v)
+{
+    char text[32];
+    if (!isfinite(v))
+        return buf_append_z(b, "null");
+    return buf_append(b, text, num_print_f64(v, text));
+}

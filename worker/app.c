@@ -1,0 +1,223 @@
+#include "worker/app.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "obs/log.h"
+
+enum {
+    CONNECT_TIMEOUT_US = 30000000, /* for the producer to be initialised */
+    CLOSE_SLACK_US = 15000000, /* beyond `drain`: then the process ends without good order */
+    REPORT_US = 10000000,
+};
+
+/* The app that the signal handler stops; set while app_run runs. */
+static struct app *running;
+static atomic_int signals;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (atomic_fetch_add(&signals, 1) > 0)
+        _exit(1);
+    if (running != NULL)
+        loop_wake(&running->grading.loop);
+}
+
+static void handle_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- progress ---------------------------------------------------------------------------------
+ */
+
+static uint64_t settled(const struct pipeline_stats *s, enum status status)
+{
+    return s->rewards[status];
+}
+
+static void report(struct app *a, int64_t now)
+{
+    struct pipeline_stats s;
+    struct grader_stats g = {0};
+    pipeline_stats(a->pipeline, &s);
+    if (a->grading.grader != NULL)
+        grader_stats(a->grading.grader, &g);
+    double seconds = (double)REPORT_US / 1e6;
+    a->next_report_us = now + REPORT_US;
+    if (a->quiet || (s.committed == a->reported.committed && s.in_flight == 0))
+        return;
+    log_info("worker.progress",
+             "rate=%.1f/s committed=%" PRIu64 " ok=%" PRIu64 " partial=%" PRIu64 " failed=%" PRIu64
+             " skipped=%" PRIu64 " expired=%" PRIu64 " dead_letters=%" PRIu64
+             " in_flight=%zu bytes=%zu partitions=%zu aborted=%" PRIu64 " grader_requests=%" PRIu64
+             " grader_retries=%" PRIu64 " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu",
+             (double)(s.committed - a->reported.committed) / seconds, s.committed,
+             settled(&s, STATUS_OK), settled(&s, STATUS_PARTIAL), settled(&s, STATUS_FAILED),
+             settled(&s, STATUS_SKIPPED), settled(&s, STATUS_EXPIRED), s.dead_letters, s.in_flight,
+             s.bytes, s.partitions, s.batches_aborted, g.requests, g.retries, g.in_flight, g.limit,
+             g.queued);
+    a->reported = s;
+}
+
+/* ---- the loop's maintenance -------------------------------------------------------------------
+ */
+
+static void stop(struct app *a, int64_t now)
+{
+    if (a->stopping)
+        return;
+    a->stopping = true;
+    a->give_up_us = now + a->settings->limits.drain_us + CLOSE_SLACK_US;
+    pipeline_stop(a->pipeline);
+}
+
+static bool enough(const struct app *a)
+{
+    struct pipeline_stats s;
+    if (a->stop_after == 0)
+        return false;
+    pipeline_stats(a->pipeline, &s);
+    return s.committed >= a->stop_after;
+}
+
+static int64_t maintain(void *arg)
+{
+    struct app *a = arg;
+    if (a->pipeline == NULL)
+        return CLOCK_NEVER;
+    int64_t now = clock_mono_us(&clock_real);
+    int64_t due = pipeline_tick(a->pipeline);
+    int64_t grader_due = grading_tick(&a->grading);
+    if (atomic_load(&signals) > 0 || enough(a) || pipeline_error(a->pipeline) != NULL)
+        stop(a, now);
+    if (now >= a->next_report_us)
+        report(a, now);
+    if (pipeline_finished(a->pipeline) || (a->stopping && now >= a->give_up_us))
+        loop_stop(&a->grading.loop);
+    return due < grader_due ? due : grader_due;
+}
+
+/* ---- building ---------------------------------------------------------------------------------
+ */
+
+static struct kafka_property *properties(const struct setting_properties *from)
+{
+    struct kafka_property *to = mem_array(from->n, sizeof(*to));
+    for (size_t i = 0; i < from->n; i++)
+        to[i] = (struct kafka_property){from->items[i].name, from->items[i].value};
+    return to;
+}
+
+static enum kafka_start start_of(struct str s)
+{
+    if (str_eq(s, STR("earliest")))
+        return KAFKA_START_EARLIEST;
+    return str_eq(s, STR("latest")) ? KAFKA_START_LATEST : KAFKA_START_ERROR;
+}
+
+static enum err_code connect(struct app *a, struct err *err)
+{
+    const struct settings_kafka *k = &a->settings->kafka;
+    struct kafka_property *common = properties(&k->common), *consumer = properties(&k->consumer),
+                          *producer = properties(&k->producer);
+    struct kafka_config config = {
+        .brokers = k->brokers,
+        .input = k->input,
+        .output = k->output,
+        .dead_letters = k->dead_letters,
+        .group = k->group,
+        .instance_id = k->instance_id,
+        .transactional_id = k->transactional_id,
+        .client_id = STR("rbr"),
+        .delivery = k->at_least_once ? DELIVERY_AT_LEAST_ONCE : DELIVERY_EXACTLY_ONCE,
+        .start = start_of(k->start),
+        .common = common,
+        .n_common = k->common.n,
+        .consumer = consumer,
+        .n_consumer = k->consumer.n,
+        .producer = producer,
+        .n_producer = k->producer.n,
+    };
+    enum err_code code = kafka_source_new(&a->grading.loop, &config, &a->source, err);
+    if (code == ERR_OK)
+        code =
+            kafka_sink_new(&a->grading.loop, a->source, &config, CONNECT_TIMEOUT_US, &a->sink, err);
+    mem_free(common);
+    mem_free(consumer);
+    mem_free(producer);
+    return code;
+}
+
+static struct pipeline_config pipeline_config(const struct settings *s)
+{
+    struct pipeline_config c = pipeline_config_default;
+    c.record.value_bytes = 4 * s->limits.completion_bytes;
+    c.record.memory_bytes = 32 * s->limits.completion_bytes;
+    c.records_in_flight = s->limits.records_in_flight;
+    c.memory_bytes = s->limits.memory_bytes;
+    c.window = s->limits.window;
+    c.record_deadline_us = s->limits.record_deadline_us;
+    c.drain_us = s->limits.drain_us;
+    c.publish_interval_us = s->limits.publish_interval_us;
+    return c;
+}
+
+enum err_code app_init(struct app *a, const struct settings *settings, const struct policy *policy,
+                       struct err *err)
+{
+    *a = (struct app){.settings = settings};
+    enum err_code code = grading_init(&a->grading, policy, &settings->graders[0], maintain, a, err);
+    if (code != ERR_OK)
+        return code;
+    code = connect(a, err);
+    if (code != ERR_OK) {
+        app_done(a);
+        return code;
+    }
+    struct pipeline_config config = pipeline_config(settings);
+    a->pipeline = pipeline_new(&config, &a->grading.judge, kafka_source_port(a->source),
+                               kafka_sink_port(a->sink), &clock_real);
+    return ERR_OK;
+}
+
+enum err_code app_run(struct app *a, struct err *err)
+{
+    running = a;
+    handle_signals();
+    a->started_us = clock_mono_us(&clock_real);
+    a->next_report_us = a->started_us + REPORT_US;
+    loop_run(&a->grading.loop);
+    running = NULL;
+    const struct err *failure = pipeline_error(a->pipeline);
+    if (failure != NULL) {
+        *err = *failure;
+        return err->code;
+    }
+    if (!pipeline_finished(a->pipeline)) {
+        /* Kafka does not answer: leave without good order. What was committed stands, the rest is
+         * read again. */
+        log_error("worker.gave_up", "Kafka did not let us leave in time; ending without it");
+        _exit(EXIT_FAILURE);
+    }
+    return ERR_OK;
+}
+
+void app_done(struct app *a)
+{
+    pipeline_free(a->pipeline);
+    a->pipeline = NULL;
+    kafka_sink_free(a->sink);
+    kafka_source_free(a->source);
+    grading_done(&a->grading);
+}

@@ -1,0 +1,34 @@
+/* The worker's whole object graph: what judges (grading.h), with Kafka and the pipeline around it.
+ *
+ * app_init builds it bottom up, app_run turns the loop until the pipeline has finished, app_done
+ * tears it down in reverse. SIGTERM and SIGINT stop it in good order (drain, publish, commit,
+ * leave); a second one ends the process at once, which is safe: nothing half done is visible. One
+ * app per process. Loop thread. */
+#ifndef RBR_WORKER_APP_H
+#define RBR_WORKER_APP_H
+
+#include "pipeline/pipeline.h"
+#include "stream/kafka.h"
+#include "worker/grading.h"
+
+struct app {
+    const struct settings *settings;
+    struct grading grading;
+    struct kafka_source *source;
+    struct kafka_sink *sink;
+    struct pipeline *pipeline;
+    uint64_t stop_after; /* stop when this many records are committed; 0: never */
+    bool quiet; /* no progress lines in the log */
+    bool stopping;
+    int64_t started_us, give_up_us, next_report_us;
+    struct pipeline_stats reported; /* at the last progress line */
+};
+
+enum err_code app_init(struct app *a, const struct settings *settings, const struct policy *policy,
+                       struct err *err) RBR_MUST_CHECK;
+
+/* Returns when the pipeline has finished: ERR_OK when it was asked to stop. */
+enum err_code app_run(struct app *a, struct err *err) RBR_MUST_CHECK;
+void app_done(struct app *a);
+
+#endif

@@ -1,0 +1,151 @@
+#include "worker/cmd.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "worker/options.h"
+#include "worker/probe.h"
+
+static const char doc[] =
+    "Checks settings and policy and says what is wrong with file, line and column. With --policy "
+    "only those files "
+    "are checked. --probe also asks every endpoint of every grader two questions with known "
+    "answers.\v"
+    "Examples:\n"
+    "  rbr check -c config/worker.yaml\n"
+    "  rbr check --policy proposition_prompts.yaml --policy overlay.yaml\n"
+    "  rbr check -c config/worker.yaml --probe\n\n"
+    "Exit code: 0 nothing wrong (warnings allowed), 1 a probe failed, 2 errors found.";
+
+enum { KEY_POLICY = 0x400, KEY_PROBE, KEY_DUMP, KEY_PRINT_DOCS, KEY_PRINT_SCHEMA };
+
+enum mode { MODE_CHECK, MODE_DUMP, MODE_PRINT_DOCS, MODE_PRINT_SCHEMA };
+
+struct arguments {
+    struct options options;
+    struct policy_file policies[OPTIONS_POLICIES_MAX];
+    size_t n_policies;
+    enum mode mode;
+    bool probe;
+};
+
+static const struct argp_option option_list[] = {
+    {"policy", KEY_POLICY, "FILE", 0, "check this policy file; again for an overlay", 0},
+    {"probe", KEY_PROBE, 0, 0, "ask the graders", 0},
+    {"dump", KEY_DUMP, 0, 0, "print every setting with its value, secrets redacted", 0},
+    {"print-docs", KEY_PRINT_DOCS, 0, 0, "print docs/settings.md", 0},
+    {"print-schema", KEY_PRINT_SCHEMA, 0, 0, "print the JSON Schema of the settings", 0},
+    {0},
+};
+
+static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->options;
+        return 0;
+    case KEY_POLICY:
+        if (a->n_policies == OPTIONS_POLICIES_MAX)
+            argp_error(state, "at most %d policy files", OPTIONS_POLICIES_MAX);
+        else
+            a->policies[a->n_policies++].name = str_z(arg);
+        return 0;
+    case KEY_PROBE:
+        a->probe = true;
+        return 0;
+    case KEY_DUMP:
+        a->mode = MODE_DUMP;
+        return 0;
+    case KEY_PRINT_DOCS:
+        a->mode = MODE_PRINT_DOCS;
+        return 0;
+    case KEY_PRINT_SCHEMA:
+        a->mode = MODE_PRINT_SCHEMA;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int print_generated(bool (*generate)(struct buf *out))
+{
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    bool ok = generate(&text);
+    (void)fwrite(text.p, 1, text.n, stdout);
+    buf_done(&text);
+    return ok ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int dump(const struct settings *s)
+{
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    bool ok = settings_dump(s, &text);
+    (void)fwrite(text.p, 1, text.n, stdout);
+    buf_done(&text);
+    return ok ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void describe(const struct policy *p)
+{
+    size_t weighted = 0;
+    for (size_t i = 0; i < p->n_response_types; i++)
+        weighted += p->response_types[i].has_weights;
+    (void)printf("policy %.*s version %.*s hash %.12s: %zu propositions, %zu classes, "
+                 "%zu response types (%zu with weights)\n",
+                 STR_ARGS(p->id), STR_ARGS(p->version), p->hash_hex, p->n_propositions,
+                 p->n_classes, p->n_response_types, weighted);
+}
+
+static int check_policies(const struct arguments *a)
+{
+    struct policy *p = options_load_policy(a->policies, a->n_policies, false, false);
+    if (p == NULL)
+        return EXIT_USAGE;
+    describe(p);
+    policy_free(p);
+    return EXIT_DONE;
+}
+
+static int check_settings(const struct arguments *a)
+{
+    struct settings *s = options_load_settings(
+        &a->options, SETTINGS_NEED_KAFKA | SETTINGS_NEED_GRADER | SETTINGS_NEED_POLICY);
+    if (s == NULL)
+        return EXIT_USAGE;
+    int exit_code = EXIT_DONE;
+    if (a->mode == MODE_DUMP) {
+        exit_code = dump(s);
+    } else {
+        struct policy *p = options_policy_of(s, true);
+        if (p == NULL)
+            exit_code = EXIT_USAGE;
+        else
+            describe(p);
+        policy_free(p);
+    }
+    if (exit_code == EXIT_DONE && a->probe)
+        exit_code = probe_graders(s) ? EXIT_DONE : EXIT_FAILED;
+    settings_free(s);
+    return exit_code;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct arguments a = {0};
+    const struct argp argp = {option_list, parse, NULL, doc, children, NULL, NULL};
+    argp_err_exit_status = EXIT_USAGE;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
+    if (a.mode == MODE_PRINT_DOCS)
+        return print_generated(settings_document);
+    if (a.mode == MODE_PRINT_SCHEMA)
+        return print_generated(settings_schema);
+    return a.n_policies > 0 && a.options.file == NULL ? check_policies(&a) : check_settings(&a);
+}

@@ -1,0 +1,118 @@
+#include "worker/grading.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "grader/dialect.h"
+
+enum { API_KEY_MAX = 4096, REPLY_BYTES_MAX = 256 * 1024, HEADER_BYTES_MAX = 64 * 1024 };
+
+static enum err_code add_endpoints(struct grading *g, const struct settings_grader *config,
+                                   const struct dialect *dialect, struct err *err)
+{
+    char key[API_KEY_MAX] = "";
+    enum err_code code = ERR_OK;
+    if (config->api_key_file.n > 0)
+        code = settings_read_secret(config->api_key_file, key, sizeof(key), err);
+    g->endpoints = mem_array(config->endpoints.n, sizeof(struct transport_endpoint *));
+    for (size_t i = 0; code == ERR_OK && i < config->endpoints.n; i++) {
+        struct http_endpoint_config endpoint = {
+            .url = config->endpoints.items[i],
+            .path = dialect->path,
+            .api_key = str_z(key),
+        };
+        code = http_endpoint_new(g->http, &endpoint, &g->endpoints[i], err);
+        if (code == ERR_OK)
+            g->n_endpoints++;
+    }
+    explicit_bzero(key, sizeof(key));
+    return code;
+}
+
+static enum err_code add_grader(struct grading *g, const struct settings_grader *config,
+                                struct err *err)
+{
+    const struct dialect *dialect = dialect_find(config->dialect);
+    if (dialect == NULL)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "graders.%.*s.dialect: no dialect '%.*s'; there is: chat",
+                       STR_ARGS(config->name), STR_ARGS(config->dialect));
+    struct http_config http = {
+        .max_connections = config->endpoints.n * config->max_in_flight + 16,
+        .reply_bytes_max = REPLY_BYTES_MAX,
+        .header_bytes_max = HEADER_BYTES_MAX,
+        .connect_timeout_us = config->connect_timeout_us,
+        .first_byte_timeout_us = config->first_byte_timeout_us,
+        .keep_alive_us = config->keep_alive_us,
+    };
+    enum err_code code = http_new(&g->loop, &http, &g->http, err);
+    if (code == ERR_OK)
+        code = add_endpoints(g, config, dialect, err);
+    if (code != ERR_OK)
+        return code;
+    struct grader_config grader = {
+        .name = config->name,
+        .dialect = config->dialect,
+        .model = config->model,
+        .revision = config->revision,
+        .endpoints = g->endpoints,
+        .n_endpoints = g->n_endpoints,
+        .max_in_flight = config->max_in_flight,
+        .fixed_in_flight = config->fixed_in_flight,
+        .request_timeout_us = config->total_timeout_us,
+        .attempts_max = (unsigned)config->attempts,
+        .backoff_min_us = 500000,
+        .backoff_max_us = 8000000,
+        .top_logprobs = (unsigned)config->top_logprobs,
+    };
+    return grader_new(&grader, http_transport(g->http), &clock_real,
+                      (uint64_t)clock_mono_us(&clock_real), &g->grader, err);
+}
+
+enum err_code grading_init(struct grading *g, const struct policy *policy,
+                           const struct settings_grader *config, int64_t (*maintain)(void *arg),
+                           void *arg, struct err *err)
+{
+    *g = (struct grading){.policy = policy};
+    loop_init(&g->loop, maintain, arg);
+    enum err_code code = config != NULL ? add_grader(g, config, err) : ERR_OK;
+    g->judge = (struct judge){.policy = policy, .grader = g->grader, .clock = &clock_real};
+    if (code != ERR_OK)
+        grading_done(g);
+    return code;
+}
+
+void grading_done(struct grading *g)
+{
+    g->grader = grader_free(g->grader);
+    for (size_t i = 0; i < g->n_endpoints; i++)
+        http_endpoint_free(g->endpoints[i]);
+    mem_free(g->endpoints);
+    g->endpoints = NULL;
+    g->n_endpoints = 0;
+    http_free(g->http);
+    g->http = NULL;
+    loop_done(&g->loop);
+}
+
+int64_t grading_tick(struct grading *g)
+{
+    return g->grader != NULL ? grader_tick(g->grader) : CLOCK_NEVER;
+}
+
+struct settings_grader grading_config_for(struct str *url, struct str model)
+{
+    return (struct settings_grader){
+        .name = STR("cli"),
+        .dialect = STR("chat"),
+        .model = model,
+        .endpoints = {url, 1},
+        .max_in_flight = 256,
+        .connect_timeout_us = 2000000,
+        .first_byte_timeout_us = 30000000,
+        .total_timeout_us = 60000000,
+        .attempts = 3,
+        .top_logprobs = 20,
+        .keep_alive_us = 4000000,
+    };
+}

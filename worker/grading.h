@@ -1,0 +1,34 @@
+/* The half of the object graph that judges: loop, HTTP transport, grader, judge. `rbr score` has
+ * just this; the worker puts Kafka around it (app.h). Built in one call, torn down in reverse. Loop
+ * thread. */
+#ifndef RBR_WORKER_GRADING_H
+#define RBR_WORKER_GRADING_H
+
+#include "grader/http.h"
+#include "judge/judge.h"
+#include "loop/loop.h"
+#include "settings/settings.h"
+
+struct grading {
+    struct loop loop;
+    const struct policy *policy;
+    struct http *http; /* NULL when no grader is configured */
+    struct transport_endpoint **endpoints;
+    size_t n_endpoints;
+    struct grader *grader;
+    struct judge judge;
+};
+
+/* `config` NULL: no grader. `maintain` is the loop's (loop.h). */
+enum err_code grading_init(struct grading *g, const struct policy *policy,
+                           const struct settings_grader *config, int64_t (*maintain)(void *arg),
+                           void *arg, struct err *err) RBR_MUST_CHECK;
+void grading_done(struct grading *g);
+
+/* For maintain: starts requests; returns when it wants to be called again. */
+int64_t grading_tick(struct grading *g);
+
+/* Settings of a grader known by its URL only (`--grader URL`). */
+struct settings_grader grading_config_for(struct str *url, struct str model);
+
+#endif

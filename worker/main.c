@@ -1,0 +1,60 @@
+/* rbr: completions in, rewards out. This file is the table of commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "worker/cmd.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"run", cmd_run, "the worker: consume completions, judge them, publish rewards"},
+    {"demo", cmd_demo, "the whole job on an embedded broker and a stand-in grader, no set-up"},
+    {"score", cmd_score, "score a JSONL file of completions, without Kafka"},
+    {"check", cmd_check, "lint settings and policy; --probe asks the graders"},
+    {"tail", cmd_tail, "print a topic of rewards, completions or dead letters"},
+    {"produce", cmd_produce, "write a JSONL file of completions into the input topic"},
+    {"grader", cmd_grader, "the stand-in grader as a server (looks for words; no judge)"},
+};
+
+static void usage(FILE *to)
+{
+    (void)fprintf(
+        to, "Usage: rbr COMMAND [OPTION...]\n\n"
+            "Rule-Based Rewards as a streaming worker: completions out of a Kafka topic, yes/no\n"
+            "questions to a grader, rules and weights, one reward each into another topic.\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        (void)fprintf(to, "  rbr %-8s %s\n", commands[i].name, commands[i].help);
+    (void)fprintf(to, "\nrbr COMMAND --help says more. Start with: rbr demo\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("rbr %s\n", RBR_VERSION);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        char name[32];
+        (void)snprintf(name, sizeof(name), "rbr %s", commands[i].name);
+        argv[1] = name;
+        return commands[i].run(argc - 1, argv + 1);
+    }
+    (void)fprintf(stderr, "rbr: no command '%s'; rbr --help lists them\n", argv[1]);
+    return EXIT_USAGE;
+}

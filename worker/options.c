@@ -1,0 +1,82 @@
+#include "worker/options.h"
+
+#include <stdio.h>
+
+enum { KEY_SET = 0x100 };
+
+static const struct argp_option option_list[] = {
+    {"config", 'c', "FILE", 0, "settings file (default " OPTIONS_DEFAULT_FILE ")", 0},
+    {"set", KEY_SET, "KEY=VALUE", 0, "override one setting, e.g. --set kafka.group=test", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    switch (key) {
+    case 'c':
+        o->file = arg;
+        return 0;
+    case KEY_SET:
+        if (o->n_sets == OPTIONS_SETS_MAX)
+            argp_error(state, "at most %d --set options", OPTIONS_SETS_MAX);
+        else
+            o->sets[o->n_sets++] = str_z(arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp options_argp = {.options = option_list, .parser = parse};
+
+struct settings *options_load_settings(const struct options *o, unsigned needs)
+{
+    struct settings_problems problems = {0};
+    buf_init(&problems.lines, 1u << 20);
+    struct str file = str_z(o->file != NULL ? o->file : OPTIONS_DEFAULT_FILE);
+    struct settings *s = settings_load(file, NULL, o->sets, o->n_sets, needs, &problems);
+    if (s == NULL)
+        (void)fprintf(stderr, "%.*s", STR_ARGS(buf_str(&problems.lines)));
+    else
+        log_configure(s->log.level, s->log.format);
+    buf_done(&problems.lines);
+    return s;
+}
+
+struct policy *options_load_policy(const struct policy_file *files, size_t n, bool require_weights,
+                                   bool quiet)
+{
+    struct findings findings;
+    struct buf text;
+    findings_init(&findings);
+    buf_init(&text, 4u << 20);
+    struct policy *p = policy_load(files, n, &findings);
+    if (p != NULL && require_weights) {
+        policy_require_weights(p, &findings);
+        if (findings.errors > 0) {
+            policy_free(p);
+            p = NULL;
+        }
+    }
+    for (size_t i = 0; i < findings.n; i++)
+        if (!quiet || findings.items[i].severity == SEVERITY_ERROR)
+            finding_print(&findings.items[i], &text);
+    (void)fprintf(stderr, "%.*s", STR_ARGS(buf_str(&text)));
+    buf_done(&text);
+    findings_done(&findings);
+    return p;
+}
+
+struct policy *options_policy_of(const struct settings *s, bool require_weights)
+{
+    struct policy_file files[OPTIONS_POLICIES_MAX] = {0};
+    if (s->policy_files.n > OPTIONS_POLICIES_MAX) {
+        (void)fprintf(stderr, "%.*s: policy.files: at most %d files\n", STR_ARGS(s->file),
+                      OPTIONS_POLICIES_MAX);
+        return NULL;
+    }
+    for (size_t i = 0; i < s->policy_files.n; i++)
+        files[i].name = s->policy_files.items[i];
+    return options_load_policy(files, s->policy_files.n, require_weights, true);
+}

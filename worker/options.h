@@ -1,0 +1,34 @@
+/* What the commands share: the options -c and --set, loading settings and policy, printing what is
+ * wrong. */
+#ifndef RBR_WORKER_OPTIONS_H
+#define RBR_WORKER_OPTIONS_H
+
+#include <argp.h>
+
+#include "policy/policy.h"
+#include "settings/settings.h"
+
+enum { OPTIONS_SETS_MAX = 64, OPTIONS_POLICIES_MAX = 16 };
+
+#define OPTIONS_DEFAULT_FILE "config/worker.yaml"
+
+/* -c FILE and --set KEY=VALUE, as an argp child. */
+struct options {
+    const char *file; /* NULL: the default file */
+    struct str sets[OPTIONS_SETS_MAX];
+    size_t n_sets;
+};
+
+extern const struct argp options_argp; /* its input is a struct options */
+
+/* Loads the settings, printing every problem to stderr; NULL when there is one. */
+struct settings *options_load_settings(const struct options *o, unsigned needs);
+
+/* Loads a policy, printing findings to stderr (warnings too unless `quiet`); NULL on errors. */
+struct policy *options_load_policy(const struct policy_file *files, size_t n, bool require_weights,
+                                   bool quiet);
+
+/* The policy that the settings name. */
+struct policy *options_policy_of(const struct settings *s, bool require_weights);
+
+#endif

@@ -1,0 +1,106 @@
+#include "worker/table.h"
+
+#include <libsmartcols.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { CELL_MAX = 96 };
+
+enum column { ID, TYPE, CLASS, REWARD, LARGEST, STATUS, COLUMNS };
+
+static const struct {
+    const char *name;
+    double width;
+    int flags;
+} columns[COLUMNS] = {
+    [ID] = {"COMPLETION", 0.2, 0},
+    [TYPE] = {"TYPE", 0.1, 0},
+    [CLASS] = {"CLASS", 0.15, 0},
+    [REWARD] = {"REWARD", 8, SCOLS_FL_RIGHT},
+    [LARGEST] = {"LARGEST COMPONENTS", 0.4, 0},
+    [STATUS] = {"STATUS", 0.1, 0},
+};
+
+struct table {
+    struct libscols_table *lines;
+    bool colour;
+};
+
+struct table *table_new(void)
+{
+    struct table *t = mem_alloc(sizeof(*t));
+    t->lines = scols_new_table();
+    t->colour = isatty(STDOUT_FILENO) && secure_getenv("NO_COLOR") == NULL;
+    (void)scols_table_enable_colors(t->lines, t->colour);
+    (void)scols_table_set_column_separator(t->lines, "  ");
+    for (size_t i = 0; i < COLUMNS; i++)
+        (void)scols_table_new_column(t->lines, columns[i].name, columns[i].width, columns[i].flags);
+    return t;
+}
+
+/* Ids come from outside: control characters must not reach the terminal. */
+static void put(struct libscols_line *line, enum column column, struct str s)
+{
+    char cell[CELL_MAX];
+    size_t n = s.n < sizeof(cell) - 1 ? s.n : sizeof(cell) - 1;
+    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        cell[i] = (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i];
+    cell[n] = '\0';
+    (void)scols_line_set_data(line, column, cell);
+}
+
+static const char *colour_of(const struct reward_summary *row)
+{
+    if (row->status != STATUS_OK)
+        return "brown";
+    if (!row->has_reward)
+        return NULL;
+    return row->reward >= 0 ? "green" : "red";
+}
+
+void table_add(struct table *t, const struct reward_summary *row)
+{
+    char text[CELL_MAX];
+    struct libscols_line *line = scols_table_new_line(t->lines, NULL);
+    put(line, ID, row->completion_id);
+    put(line, TYPE, row->response_type);
+    put(line, CLASS, row->predicted_class);
+    if (row->has_reward)
+        (void)snprintf(text, sizeof(text), "%+.3f", row->reward);
+    put(line, REWARD, row->has_reward ? str_z(text) : STR("-"));
+    size_t n = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < row->n_largest && n < sizeof(text) - 1; i++) {
+        int wrote = snprintf(text + n, sizeof(text) - n, "%s%.*s %+.2f", i > 0 ? ", " : "",
+                             STR_ARGS(row->largest[i].name), row->largest[i].value);
+        n += wrote > 0 ? (size_t)wrote : 0;
+    }
+    put(line, LARGEST, str_z(text));
+    if (row->status == STATUS_OK)
+        put(line, STATUS, STR("OK"));
+    else {
+        (void)snprintf(text, sizeof(text), "%s %s", status_name(row->status),
+                       reason_name(row->reason));
+        put(line, STATUS, str_z(text));
+    }
+    if (t->colour && colour_of(row) != NULL)
+        (void)scols_cell_set_color(scols_line_get_cell(line, REWARD), colour_of(row));
+}
+
+void table_print(struct table *t)
+{
+    (void)scols_print_table(t->lines);
+}
+
+void table_free(struct table *t)
+{
+    if (t == NULL)
+        return;
+    scols_unref_table(t->lines);
+    mem_free(t);
+}
