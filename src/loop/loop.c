@@ -1,0 +1,86 @@
+#include "loop/loop.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+
+static void on_wake(uv_async_t *handle)
+{
+    (void)handle; /* the turn itself is what was asked for */
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    (void)handle;
+}
+
+/* libuv runs check handles right after polling, in every turn. The timer exists to end the polling:
+ * in UV_RUN_ONCE its callback comes after the check, in the same turn's end, and the next turn's
+ * check maintains. */
+static void maintain(struct loop *l)
+{
+    int64_t due = l->maintain(l->arg);
+    if (l->stopping)
+        return;
+    if (due == CLOCK_NEVER) {
+        (void)uv_timer_stop(&l->timer);
+        return;
+    }
+    int64_t wait_us = due - clock_mono_us(&clock_real);
+    if (wait_us <= 0) {
+        (void)uv_async_send(&l->wake);
+        return;
+    }
+    uv_update_time(&l->uv);
+    (void)uv_timer_start(&l->timer, on_timer, (uint64_t)(wait_us + 999) / 1000, 0);
+}
+
+static void on_check(uv_check_t *handle)
+{
+    struct loop *l = handle->data;
+    maintain(l);
+}
+
+void loop_init(struct loop *l, int64_t (*fn)(void *arg), void *arg)
+{
+    int rc = uv_loop_init(&l->uv);
+    assert(rc == 0);
+    (void)rc;
+    l->maintain = fn;
+    l->arg = arg;
+    l->stopping = 0;
+    (void)uv_async_init(&l->uv, &l->wake, on_wake);
+    (void)uv_timer_init(&l->uv, &l->timer);
+    (void)uv_check_init(&l->uv, &l->check);
+    l->check.data = l;
+    (void)uv_check_start(&l->check, on_check);
+}
+
+void loop_run(struct loop *l)
+{
+    l->stopping = 0;
+    (void)uv_async_send(&l->wake); /* the first turn */
+    while (!l->stopping)
+        (void)uv_run(&l->uv, UV_RUN_ONCE);
+}
+
+void loop_stop(struct loop *l)
+{
+    l->stopping = 1;
+}
+
+void loop_wake(struct loop *l)
+{
+    (void)uv_async_send(&l->wake);
+}
+
+void loop_done(struct loop *l)
+{
+    uv_close((uv_handle_t *)&l->wake, NULL);
+    uv_close((uv_handle_t *)&l->timer, NULL);
+    uv_close((uv_handle_t *)&l->check, NULL);
+    (void)uv_run(&l->uv, UV_RUN_DEFAULT);
+    int rc = uv_loop_close(&l->uv);
+    assert(rc == 0 && "a handle was left open");
+    (void)rc;
+}
