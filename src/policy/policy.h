@@ -1,37 +1,46 @@
-/* A policy: propositions, rules that turn them into classes, and weights that turn both into a reward.
+/* A policy: propositions, rules that turn them into classes, and weights that turn both into a
+ * reward.
  *
- * policy_load reads YAML files (a later file overlays an earlier one), checks them and compiles them into this
- * immutable object; policy_free ends it. All names, rules and numbers here are validated: an index
- * is in range, every derived proposition refers only to earlier ones, weights are finite. Problems
- * come back as a list of findings, each with file:line:column; loading succeeds when none of them is
- * an error. Method: OpenAI's Rule-Based Rewards (Mu et al. 2024), sections named beside the fields.
- * Immutable after load, any thread. */
+ * policy_load reads YAML files (a later file overlays an earlier one), checks them and compiles
+ * them into this immutable object; policy_free ends it. All names, rules and numbers here are
+ * validated: an index is in range, every derived proposition refers only to earlier ones, weights
+ * are finite. Problems come back as a list of findings, each with file:line:column; loading
+ * succeeds when none of them is an error. Method: OpenAI's Rule-Based Rewards (Mu et al. 2024),
+ * sections named beside the fields. Immutable after load, any thread. */
 #ifndef RBR_POLICY_POLICY_H
 #define RBR_POLICY_POLICY_H
 
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
-enum { POLICY_HASH_BYTES = 32, POLICY_FILE_MAX = 1024 * 1024, POLICY_PROPOSITIONS_MAX = 256, POLICY_CLASSES_MAX = 64 };
+enum {
+    POLICY_HASH_BYTES = 32,
+    POLICY_PROPOSITIONS_MAX = 256,
+    POLICY_CLASSES_MAX = 64,
+    POLICY_TYPES_MAX = 64,
+    POLICY_EXACT_MAX =
+        20, /* propositions of one response type that `exact` and the partition check enumerate */
+};
 
 /* What a proposition name in a rule refers to. */
 enum ref_kind { REF_PROPOSITION, REF_DERIVED };
 
 enum rule_op {
-    RULE_LITERAL,   /* ref is wanted true or false */
-    RULE_ALL,       /* every kid */
-    RULE_ANY,       /* at least one kid */
-    RULE_NOT,       /* the one kid does not hold */
+    RULE_LITERAL, /* ref is wanted true or false */
+    RULE_ALL, /* every kid */
+    RULE_ANY, /* at least one kid */
+    RULE_NOT, /* the one kid does not hold */
     RULE_OTHERWISE, /* holds when no other class does; a class's whole rule only */
 };
 
 struct rule {
     enum rule_op op;
     enum ref_kind ref_kind; /* RULE_LITERAL */
-    size_t ref;             /* index into propositions or derived */
+    size_t ref; /* index into propositions or derived */
     bool want;
     struct rule *kids; /* in file order */
     size_t n_kids;
@@ -44,9 +53,9 @@ struct check; /* policy/check.h */
 
 struct proposition {
     struct str name;
-    struct str question;       /* asked of a grader; n == 0 when `check` is set */
+    struct str question; /* asked of a grader; n == 0 when `check` is set */
     const struct check *check; /* NULL when asked of a grader */
-    bool has_calibration;      /* P' = sigmoid(a logit(P) + b) */
+    bool has_calibration; /* P' = sigmoid(a logit(P) + b) */
     double calibration_a, calibration_b;
     bool has_prior;
     double prior; /* used by on_ungraded: prior */
@@ -67,15 +76,26 @@ struct feature {
     bool weighted; /* the file gives a weight: only then it is a component */
 };
 
+/* `exact` class probabilities: a decision diagram over propositions. Node 0 is the root; a branch
+ * >= 0 is a later node, a branch < 0 is the class -1 - branch. */
+struct decision {
+    size_t proposition;
+    int32_t when_false, when_true;
+};
+
 struct response_type {
     struct str name;
-    struct rule *rules;      /* one per class, in class order */
-    bool *has_rule;          /* per class: false = the class cannot occur for this type */
+    struct rule *rules; /* one per class, in class order */
+    bool *has_rule; /* per class: false = the class cannot occur for this type */
     struct feature *features; /* listed propositions, then classes */
     size_t n_features;
     bool has_weights;
     bool *asked; /* per proposition: a feature, a class rule or `ask: all` needs it */
     size_t n_asked;
+    struct decision
+        *decisions; /* class_probability: exact only; may be empty: then always class `only` */
+    size_t n_decisions;
+    size_t only;
 };
 
 struct name_map {
@@ -145,10 +165,10 @@ enum severity { SEVERITY_WARNING, SEVERITY_ERROR };
 
 struct finding {
     enum severity severity;
-    struct str file;    /* as given */
+    struct str file; /* as given */
     size_t line, column; /* from 1; 0 when the finding is about no single place */
-    struct str text;    /* one sentence: what, and what to do */
-    struct str source;  /* the source line, "" when there is none */
+    struct str text; /* one sentence: what, and what to do */
+    struct str source; /* the source line, "" when there is none */
 };
 
 struct findings {
@@ -161,6 +181,9 @@ struct findings {
 void findings_init(struct findings *f);
 void findings_done(struct findings *f);
 
+/* "file:line:column: error: text", then the source line with a caret under the column. */
+bool finding_print(const struct finding *f, struct buf *out);
+
 /* A policy source: a path, or text already in memory with a name for messages. */
 struct policy_file {
     struct str name;
@@ -168,15 +191,18 @@ struct policy_file {
 };
 
 /* Loads and compiles; NULL when any finding is an error. Warnings may be there on success. */
-struct policy *policy_load(const struct policy_file *files, size_t n, struct findings *findings) RBR_MUST_CHECK;
+struct policy *policy_load(const struct policy_file *files, size_t n,
+                           struct findings *findings) RBR_MUST_CHECK;
 void policy_free(struct policy *p);
 
-/* `run` needs weights for every response type unless reward.classify_only; adds errors where they lack. */
+/* `run` needs weights for every response type unless reward.classify_only; adds errors where they
+ * lack. */
 void policy_require_weights(const struct policy *p, struct findings *findings);
 
-/* Index of the response type that a record with these fields belongs to: by name (folded), alias, then
- * category. SIZE_MAX when none: then p->unrouted decides. */
-size_t policy_route(const struct policy *p, struct str response_type, struct str category) RBR_MUST_CHECK;
+/* Index of the response type that a record with these fields belongs to: by name (folded), alias,
+ * then category. SIZE_MAX when none: then p->unrouted decides. */
+size_t policy_route(const struct policy *p, struct str response_type,
+                    struct str category) RBR_MUST_CHECK;
 
 /* Index by name; SIZE_MAX when absent. */
 size_t policy_find_proposition(const struct policy *p, struct str name) RBR_MUST_CHECK;

@@ -1,9 +1,9 @@
 /* The worker's settings: one YAML file, one table of fields.
  *
- * settings_load reads the file, replaces ${ENV}, applies `--set key=value` overrides, checks types, units, ranges
- * and the rules between fields, and reports every problem as one line "file:line:column: what; what to
- * do". The table of fields (settings/fields.c) also drives the dump, docs/settings.md and the JSON Schema.
- * Immutable after load. Any thread. */
+ * settings_load reads the file, replaces ${ENV}, applies `--set key=value` overrides, checks types,
+ * units, ranges and the rules between fields, and reports every problem as one line
+ * "file:line:column: what; what to do". The table of fields (settings/fields.c) also drives the
+ * dump, docs/settings.md and the JSON Schema. Immutable after load. Any thread. */
 #ifndef RBR_SETTINGS_SETTINGS_H
 #define RBR_SETTINGS_SETTINGS_H
 
@@ -30,22 +30,22 @@ struct setting_list {
 
 struct settings_kafka {
     struct str brokers, input, output, dead_letters, group, instance_id, transactional_id;
-    bool at_least_once;          /* delivery: exactly_once | at_least_once */
-    struct str start;            /* earliest | latest | error */
+    bool at_least_once; /* delivery: exactly_once | at_least_once */
+    struct str start; /* earliest | latest | error */
     struct setting_properties common, consumer, producer;
 };
 
 struct settings_grader {
     struct str name, dialect, model, revision;
     struct setting_list endpoints;
-    struct str api_key_file;     /* path; read by settings_read_secret */
+    struct str api_key_file; /* path; read by settings_read_secret */
     uint64_t max_in_flight;
-    bool fixed_in_flight;        /* flow: adaptive | fixed */
+    bool fixed_in_flight; /* flow: adaptive | fixed */
     int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;
     uint64_t attempts, top_logprobs;
     double price_input, price_output; /* USD per million tokens */
     int64_t keep_alive_us;
-    bool insecure;               /* plain http outside loopback is meant */
+    bool insecure; /* plain http outside loopback is meant */
 };
 
 struct settings {
@@ -71,19 +71,21 @@ struct settings_problems {
     size_t n;
 };
 
-/* `text` NULL: read `file`. overrides: "a.b=c". What the caller needs: fields of sections it does not need (e.g.
- * kafka for `score`) may be absent. Returns NULL when there is any problem. */
+/* `text` NULL: read `file`. overrides: "a.b=c". What the caller needs: fields of sections it does
+ * not need (e.g. kafka for `score`) may be absent. Returns NULL when there is any problem. */
 enum settings_need { SETTINGS_NEED_KAFKA = 1, SETTINGS_NEED_GRADER = 2, SETTINGS_NEED_POLICY = 4 };
 struct settings *settings_load(struct str file, const struct str *text, const struct str *overrides,
-                               size_t n_overrides, unsigned needs, struct settings_problems *problems)
-    RBR_MUST_CHECK;
+                               size_t n_overrides, unsigned needs,
+                               struct settings_problems *problems) RBR_MUST_CHECK;
 void settings_free(struct settings *s);
 
-bool settings_dump(const struct settings *s, struct buf *out);  /* YAML with every value, secrets redacted */
-bool settings_document(struct buf *out);                        /* docs/settings.md */
-bool settings_schema(struct buf *out);                          /* JSON Schema */
+bool settings_dump(const struct settings *s,
+                   struct buf *out); /* YAML with every value, secrets redacted */
+bool settings_document(struct buf *out); /* docs/settings.md */
+bool settings_schema(struct buf *out); /* JSON Schema */
 
 /* Reads a secret file: one line, no trailing newline; refuses one that others may read. */
-enum err_code settings_read_secret(struct str path, char *out, size_t size, struct err *err) RBR_MUST_CHECK;
+enum err_code settings_read_secret(struct str path, char *out, size_t size,
+                                   struct err *err) RBR_MUST_CHECK;
 
 #endif
