@@ -93,7 +93,6 @@ static const struct {
 static struct str define(struct loader *l, const struct yaml *m)
 {
     struct buf b;
-    struct str copy = {0};
     buf_init(&b, YAML_FILE_MAX * 2);
     (void)buf_append_str(&b, m->key);
     (void)buf_append(&b, "", 1);
@@ -102,7 +101,7 @@ static struct str define(struct loader *l, const struct yaml *m)
         (void)buf_append_str(&b, w->text);
         (void)buf_append(&b, "", 1);
     }
-    (void)arena_copy(&l->policy->arena, buf_str(&b), &copy);
+    struct str copy = policy_copy(l, buf_str(&b));
     buf_done(&b);
     return copy;
 }

@@ -34,7 +34,9 @@ bool read_word(struct loader *l, const struct yaml *y, const char *const *words,
                size_t *ret);
 /* Every key of the map must be one of these. */
 void read_known_keys(struct loader *l, const struct yaml *map, const char *const *keys, size_t n);
+/* From the policy's arena, which 1 MiB of YAML a file cannot fill: they do not fail. */
 void *policy_array(struct loader *l, size_t count, size_t size);
+struct str policy_copy(struct loader *l, struct str s);
 /* ": did you mean 'x'?" for a name that is none of `n` names; "" when nothing is near. */
 const char *did_you_mean(struct str name, const struct str *names, size_t n, char out[96]);
 

@@ -37,10 +37,7 @@ bool read_text(struct loader *l, const struct yaml *y, struct str *ret)
         loader_error(l, y, "'%.*s' must be text", STR_ARGS(y->key));
         return false;
     }
-    if (!arena_copy(&l->policy->arena, y->text, ret)) {
-        loader_error(l, y, "the policy needs too much memory; make it smaller");
-        return false;
-    }
+    *ret = policy_copy(l, y->text);
     return true;
 }
 
@@ -111,7 +108,15 @@ void read_known_keys(struct loader *l, const struct yaml *map, const char *const
 void *policy_array(struct loader *l, size_t count, size_t size)
 {
     void *p = arena_array(&l->policy->arena, count > 0 ? count : 1, size);
-    if (p == NULL) /* bounded by 1 MiB of YAML a file: only a broken limit gets here */
+    if (p == NULL)
         abort();
     return p;
+}
+
+struct str policy_copy(struct loader *l, struct str s)
+{
+    struct str copy;
+    if (!arena_copy(&l->policy->arena, s, &copy))
+        abort();
+    return copy;
 }

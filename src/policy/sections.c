@@ -48,7 +48,7 @@ static void load_proposition(struct loader *l, const struct yaml *y, struct prop
 {
     static const char *const keys[] = {"prompt", "check"};
     const struct yaml *prompt = yaml_get(y, STR("prompt")), *check = yaml_get(y, STR("check"));
-    (void)arena_copy(&l->policy->arena, y->key, &p->name);
+    p->name = policy_copy(l, y->key);
     if (!read_map(l, y, "a proposition"))
         return;
     read_known_keys(l, y, keys, ARRAY_LEN(keys));
@@ -96,7 +96,7 @@ void load_derived(struct loader *l)
     size_t known = 0;
     for (const struct yaml *m = y->child; m != NULL; m = m->next)
         if (name_is_free(l, m))
-            (void)arena_copy(&p->arena, m->key, &p->derived[p->n_derived++].name);
+            p->derived[p->n_derived++].name = policy_copy(l, m->key);
     for (const struct yaml *m = y->child; m != NULL; m = m->next)
         if (known < p->n_derived && str_eq(p->derived[known].name, m->key)) {
             (void)read_rule(l, m, known, false, &p->derived[known].rule);
@@ -127,7 +127,7 @@ static void load_class_order(struct loader *l)
         if (m->kind != YAML_SCALAR || m->text.n == 0)
             loader_error(l, m, "a class must be a plain word");
         else if (name_is_free(l, &named))
-            (void)arena_copy(&p->arena, m->text, &p->classes[p->n_classes++]);
+            p->classes[p->n_classes++] = policy_copy(l, m->text);
     }
 }
 
@@ -142,7 +142,7 @@ static struct response_type *type_for(struct loader *l, const struct yaml *y)
         return NULL;
     }
     struct response_type *type = &p->response_types[p->n_response_types++];
-    (void)arena_copy(&p->arena, y->key, &type->name);
+    type->name = policy_copy(l, y->key);
     type->rules = policy_array(l, p->n_classes, sizeof(*type->rules));
     type->has_rule = policy_array(l, p->n_classes, sizeof(*type->has_rule));
     type->asked = policy_array(l, p->n_propositions, sizeof(*type->asked));
@@ -291,7 +291,7 @@ static void load_names(struct loader *l, const struct yaml *y, struct name_map *
             loader_error(l, m, "no response type '%.*s' in completion_classes", STR_ARGS(m->text));
             continue;
         }
-        (void)arena_copy(&p->arena, m->key, &map->from);
+        map->from = policy_copy(l, m->key);
         (*ret_n)++;
     }
 }
@@ -506,7 +506,7 @@ void load_identity(struct loader *l, struct str first_file)
     static const char *const keys[] = {"id", "version"};
     struct policy *p = l->policy;
     const struct yaml *y = section(l, "policy"), *m;
-    (void)arena_copy(&p->arena, base_name(first_file), &p->id);
+    p->id = policy_copy(l, base_name(first_file));
     if (y == NULL || !read_map(l, y, "policy"))
         return;
     read_known_keys(l, y, keys, ARRAY_LEN(keys));

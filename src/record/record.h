@@ -1,10 +1,10 @@
 /* A completion record: what came out of the input topic, validated, owned by one arena.
  *
- * record_decode turns the bytes of a Kafka value into a `struct record`, or into a refusal that names
- * what is wrong and at which byte. Three formats, told apart by the first byte ('{' JSON, 0x00
- * Confluent framing, anything else protobuf), unless `format` says which. Every text in a record
- * is valid UTF-8; it may hold NUL. The record lives until its arena is reset: nothing in it points
- * into the input bytes. No I/O, no thread affinity. Limits: struct record_limits. */
+ * record_decode turns the bytes of a Kafka value into a `struct record`, or into a refusal that
+ * names what is wrong and at which byte. Three formats, told apart by the first byte ('{' JSON,
+ * 0x00 Confluent framing, anything else protobuf), unless `format` says which. Every text in a
+ * record is valid UTF-8; it may hold NUL. The record lives until its arena is reset: nothing in it
+ * points into the input bytes. No I/O, no thread affinity. Limits: struct record_limits. */
 #ifndef RBR_RECORD_RECORD_H
 #define RBR_RECORD_RECORD_H
 
@@ -99,7 +99,7 @@ struct record {
     X(TOO_MANY_FIELDS, "more protobuf fields than the limit")                                      \
     X(TOO_MUCH_MEMORY, "decoding needs more memory than allowed")                                  \
     X(BAD_PROTOBUF, "not a rbr.v1.CompletionRecord")                                               \
-    X(BAD_FRAMING, "Confluent framing that is not schema id + message index + protobuf")          \
+    X(BAD_FRAMING, "Confluent framing that is not schema id + message index + protobuf")           \
     X(BAD_JSON, "not JSON")                                                                        \
     X(TRUNCATED_JSON, "the JSON text ends inside a value")                                         \
     X(TRAILING_JSON, "text after the JSON value")                                                  \
@@ -125,8 +125,9 @@ enum refusal_kind {
 
 struct refusal {
     enum refusal_kind kind;
-    size_t offset;   /* byte in the value where it was found */
-    char field[64];  /* the field's name (path, e.g. prompt[1].content), printable ASCII; "" when none */
+    size_t offset; /* byte in the value where it was found */
+    char field[64]; /* the field's name (path, e.g. prompt[1].content), printable ASCII; "" when
+                       none */
 };
 
 const char *refusal_name(enum refusal_kind kind); /* "NOT_UTF8" */
@@ -135,9 +136,9 @@ const char *refusal_text(enum refusal_kind kind);
 enum record_format { RECORD_DETECT, RECORD_JSON, RECORD_PROTOBUF, RECORD_CONFLUENT };
 
 struct record_limits {
-    size_t value_bytes;  /* of the Kafka value */
+    size_t value_bytes; /* of the Kafka value */
     size_t memory_bytes; /* of the decoded record */
-    size_t fields;       /* protobuf fields, at any depth */
+    size_t fields; /* protobuf fields, at any depth */
 };
 
 extern const struct record_limits record_limits_default; /* 4 MiB, 32 MiB, 100,000 */
