@@ -1,14 +1,14 @@
 /* A grader: a model behind one or more endpoints that answers yes/no questions with probabilities.
  *
  * The unit of work is a judgment group: one completion and the propositions to be judged, in a
- * caller-owned `struct grader_group`. The dialect decides how many HTTP requests that is. Requests wait in
- * the grader's own queue (libcurl never queues), pass the limiter of their endpoint, and are retried
- * with full jitter within the group's deadline. Every judgment ends GRADED or UNGRADED with a reason;
- * then `done` is called once, from the loop, never from inside grader_ask.
+ * caller-owned `struct grader_group`. The dialect decides how many HTTP requests that is. Requests
+ * wait in the grader's own queue (libcurl never queues), pass the limiter of their endpoint, and
+ * are retried with full jitter within the group's deadline. Every judgment ends GRADED or UNGRADED
+ * with a reason; then `done` is called once, from the loop, never from inside grader_ask.
  *
  * Lifecycle: grader_new, grader_ask..., grader_cancel, grader_free (nothing may be in flight).
- * Loop thread only. Time comes from the clock port; grader_tick must be called after every loop turn and
- * when the time it returned has come. */
+ * Loop thread only. Time comes from the clock port; grader_tick must be called after every loop
+ * turn and when the time it returned has come. */
 #ifndef RBR_GRADER_GRADER_H
 #define RBR_GRADER_GRADER_H
 
@@ -23,32 +23,32 @@ struct grader;
 struct dialect; /* grader/dialect.h */
 
 struct grader_config {
-    struct str name;              /* as in settings; goes into rewards */
-    struct str dialect;           /* "chat" */
-    struct str model, revision;   /* `model` in requests */
+    struct str name; /* as in settings; goes into rewards */
+    struct str dialect; /* "chat" */
+    struct str model, revision; /* `model` in requests */
     struct transport_endpoint **endpoints;
     size_t n_endpoints;
-    size_t max_in_flight;         /* per endpoint: the limiter's ceiling */
-    bool fixed_in_flight;         /* true: the limit is max_in_flight always; false: additive increase */
-    int64_t request_timeout_us;   /* one attempt */
-    unsigned attempts_max;        /* per question; 3 */
+    size_t max_in_flight; /* per endpoint: the limiter's ceiling */
+    bool fixed_in_flight; /* true: the limit is max_in_flight always; false: additive increase */
+    int64_t request_timeout_us; /* one attempt */
+    unsigned attempts_max; /* per question; 3 */
     int64_t backoff_min_us, backoff_max_us; /* 500 ms, 8 s */
-    unsigned top_logprobs;        /* 20 */
+    unsigned top_logprobs; /* 20 */
 };
 
 /* What happened on behalf of one group; becomes GraderUse in the reward. */
 struct grader_use {
     uint32_t requests, retries, failures;
     uint64_t input_tokens, cached_input_tokens, output_tokens;
-    char response_model[96];     /* the last reply's `model`; printable ASCII */
+    char response_model[96]; /* the last reply's `model`; printable ASCII */
     char system_fingerprint[64];
 };
 
 struct grader_group {
     /* in */
-    const struct prompt *prompt;   /* with its policy; valid until done */
-    struct judgment *judgments;    /* n_propositions of the policy; those PENDING are asked */
-    int64_t deadline_us;           /* monotonic; CLOCK_NEVER for none */
+    const struct prompt *prompt; /* with its policy; valid until done */
+    struct judgment *judgments; /* n_propositions of the policy; those PENDING are asked */
+    int64_t deadline_us; /* monotonic; CLOCK_NEVER for none */
     void (*done)(struct grader_group *g);
     /* out */
     struct grader_use use;
@@ -67,12 +67,14 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
 struct grader *grader_free(struct grader *g); /* returns NULL */
 
 void grader_ask(struct grader *g, struct grader_group *group);
-void grader_cancel(struct grader_group *group); /* settles the rest as UNGRADED(DEADLINE); done follows */
+void grader_cancel(
+    struct grader_group *group); /* settles the rest as UNGRADED(DEADLINE); done follows */
 
 /* Starts what may start; returns the monotonic time at which it wants to be called again. */
 int64_t grader_tick(struct grader *g);
 
-/* Digest of one judgment (design: judgments.md): grader, dialect, layout, template, question, content. */
+/* Digest of one judgment (design: judgments.md): grader, dialect, layout, template, question,
+ * content. */
 void grader_digest(const struct grader *g, const struct prompt *p, size_t proposition,
                    uint8_t out[JUDGMENT_DIGEST_BYTES]);
 

@@ -1,10 +1,11 @@
 /* HTTP by libcurl's multi interface on the loop: the real transport.
  *
- * One multi handle; easy handles pooled with their options kept; one uv_poll kept per socket ("sticky polls":
- * 18-20 us a request against 28-32 in the sample style). HTTP/1.1 keep-alive only; no redirects, no proxy from
- * the environment, no netrc; http and https only; TLS always verified; reply bytes counted against a cap.
- * Lifecycle: http_new, http_endpoint_new..., requests, http_free (cancels what is left and closes its
- * handles; the loop must run until http_closed). Loop thread. */
+ * One multi handle; easy handles pooled with their options kept; one uv_poll kept per socket
+ * ("sticky polls": 18-20 us a request against 28-32 in the sample style). HTTP/1.1 keep-alive only;
+ * no redirects, no proxy from the environment, no netrc; http and https only; TLS always verified;
+ * reply bytes counted against a cap. Lifecycle: http_new, http_endpoint_new..., requests, http_free
+ * (cancels what is left and closes its handles; the loop must run until http_closed). Loop thread.
+ */
 #ifndef RBR_GRADER_HTTP_H
 #define RBR_GRADER_HTTP_H
 
@@ -13,18 +14,20 @@
 #include "loop/loop.h"
 
 struct http_config {
-    size_t max_connections;      /* kept open; at least the sum of limits */
-    size_t reply_bytes_max;      /* body cap; 256 KiB by default */
-    size_t header_bytes_max;     /* 64 KiB */
-    int64_t connect_timeout_us;  /* 2 s */
-    int64_t first_byte_timeout_us; /* 30 s: without a byte of reply for this long the attempt ends */
-    int64_t keep_alive_us;       /* idle age up to which a connection is used again; 4 s */
+    size_t max_connections; /* kept open; at least the sum of limits */
+    size_t reply_bytes_max; /* body cap; 256 KiB by default */
+    size_t header_bytes_max; /* 64 KiB */
+    int64_t connect_timeout_us; /* 2 s */
+    int64_t
+        first_byte_timeout_us; /* 30 s: without a byte of reply for this long the attempt ends */
+    int64_t keep_alive_us; /* idle age up to which a connection is used again; 4 s */
 };
 
 struct http_endpoint_config {
-    struct str url;      /* base, e.g. http://127.0.0.1:8000 ; the dialect's path is appended */
-    struct str path;     /* e.g. /v1/chat/completions */
-    struct str api_key;  /* "Authorization: Bearer"; n == 0 for none; copied, wiped on free, never logged */
+    struct str url; /* base, e.g. http://127.0.0.1:8000 ; the dialect's path is appended */
+    struct str path; /* e.g. /v1/chat/completions */
+    struct str
+        api_key; /* "Authorization: Bearer"; n == 0 for none; copied, wiped on free, never logged */
 };
 
 struct http;

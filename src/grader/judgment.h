@@ -1,4 +1,5 @@
-/* A judgment: one proposition's probability for one completion, or the typed reason why there is none. */
+/* A judgment: one proposition's probability for one completion, or the typed reason why there is
+ * none. */
 #ifndef RBR_GRADER_JUDGMENT_H
 #define RBR_GRADER_JUDGMENT_H
 
@@ -10,21 +11,26 @@ enum { JUDGMENT_DIGEST_BYTES = 16 };
 
 enum judgment_status {
     JUDGMENT_NOT_ASKED, /* no feature, class or gate of this response type uses it */
-    JUDGMENT_PENDING,   /* being asked */
-    JUDGMENT_GRADED,    /* probability and mass hold */
-    JUDGMENT_UNGRADED,  /* reason says why */
+    JUDGMENT_PENDING, /* being asked */
+    JUDGMENT_GRADED, /* probability and mass hold */
+    JUDGMENT_UNGRADED, /* reason says why */
 };
 
 struct judgment {
     enum judgment_status status;
-    enum reason reason;  /* when UNGRADED */
-    double probability;  /* P(yes) as read, before calibration; when GRADED */
-    double mass;         /* probability mass on the labels that P was read from; 1 for checks and given labels */
-    uint32_t attempts;   /* requests sent for it */
+    enum reason reason; /* when UNGRADED */
+    double probability; /* P(yes) as read, before calibration; when GRADED */
+    double mass; /* probability mass on the labels that P was read from; 1 for checks and given
+                    labels */
+    uint32_t attempts; /* requests sent for it */
     uint32_t latency_ms; /* of the last attempt */
-    bool cached;         /* not asked now */
+    bool cached; /* not asked now */
     bool has_digest;
     uint8_t digest[JUDGMENT_DIGEST_BYTES];
 };
+
+/* Digest of a builtin check's judgment: its definition and the text it tested. */
+void judgment_check_digest(struct str definition, struct str response,
+                           uint8_t out[JUDGMENT_DIGEST_BYTES]);
 
 #endif

@@ -1,14 +1,15 @@
 /* Prompts: one completion and many questions, rendered as pieces of a JSON string.
  *
- * A prompt is built once per (record, policy): conversation and response are neutralised, rendered by the
- * policy's layout and JSON-escaped once. A question is then a list of pieces: the shared ones by
- * reference, the question's own escaped text (escaped once per policy) between them. Nothing is copied
- * per question, and the bytes before {question} are the same for all of them, so that servers reuse
- * their prefix cache. Substitution is one pass: text that contains "{question}" is inert.
+ * A prompt is built once per (record, policy): conversation and response are neutralised, rendered
+ * by the policy's layout and JSON-escaped once. A question is then a list of pieces: the shared
+ * ones by reference, the question's own escaped text (escaped once per policy) between them.
+ * Nothing is copied per question, and the bytes before {question} are the same for all of them, so
+ * that servers reuse their prefix cache. Substitution is one pass: text that contains "{question}"
+ * is inert.
  *
  * Neutralising (policy grading.neutralise): chat-template control tokens inside untrusted text
- * (<|im_start|>, <|eot_id|>, [INST], </s>, <think>, ...) are broken by a zero-width space (U+200B) after
- * the first character, and reported as tripwires. Pure; memory is the caller's arena. */
+ * (<|im_start|>, <|eot_id|>, [INST], </s>, <think>, ...) are broken by a zero-width space (U+200B)
+ * after the first character, and reported as tripwires. Pure; memory is the caller's arena. */
 #ifndef RBR_GRADER_PROMPT_H
 #define RBR_GRADER_PROMPT_H
 
@@ -20,18 +21,20 @@
 
 struct prompt {
     const struct policy *policy;
-    struct str *pieces;     /* JSON-escaped; p == NULL marks where the question goes */
+    struct str *pieces; /* JSON-escaped; p == NULL marks where the question goes */
     size_t n_pieces;
-    struct str messages_head; /* JSON before the last message's content, e.g. [{"role":"user","content":" */
+    struct str messages_head; /* JSON before the last message's content, e.g.
+                                 [{"role":"user","content":" */
     struct str messages_tail; /* JSON after it, e.g. "}] */
-    size_t shared_bytes;      /* of the prompt without the question, for token estimates */
-    bool control_tokens;      /* tripwire: untrusted text held one */
-    uint8_t content_hash[32]; /* SHA-256 of roles and texts of conversation and completion, as judged */
+    size_t shared_bytes; /* of the prompt without the question, for token estimates */
+    bool control_tokens; /* tripwire: untrusted text held one */
+    uint8_t
+        content_hash[32]; /* SHA-256 of roles and texts of conversation and completion, as judged */
 };
 
 /* ERR_LIMIT when the arena is full. */
-enum err_code prompt_build(struct arena *a, const struct policy *policy, const struct record *record,
-                           struct prompt *ret) RBR_MUST_CHECK;
+enum err_code prompt_build(struct arena *a, const struct policy *policy,
+                           const struct record *record, struct prompt *ret) RBR_MUST_CHECK;
 
 /* Appends s with its control tokens broken up; returns how many there were. */
 size_t prompt_neutralise(struct buf *out, struct str s);

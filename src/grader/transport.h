@@ -1,5 +1,5 @@
-/* The port to a grader's server: send bytes, get a reply. The real one is grader/http (libcurl on libuv);
- * tests have a fixture that answers on virtual time. Loop thread. */
+/* The port to a grader's server: send bytes, get a reply. The real one is grader/http (libcurl on
+ * libuv); tests have a fixture that answers on virtual time. Loop thread. */
 #ifndef RBR_GRADER_TRANSPORT_H
 #define RBR_GRADER_TRANSPORT_H
 
@@ -7,13 +7,14 @@
 
 #include "base/str.h"
 
-struct transport_endpoint; /* made by the transport from a URL; holds what every request to it shares */
+struct transport_endpoint; /* made by the transport from a URL; holds what every request to it
+                              shares */
 
 enum transport_outcome {
-    TRANSPORT_REPLY,     /* a complete HTTP reply: status, headers, body */
-    TRANSPORT_CONNECT,   /* no connection (refused, DNS, TLS) */
-    TRANSPORT_RESET,     /* the connection broke before a complete reply */
-    TRANSPORT_TIMEOUT,   /* first byte or total time ran out */
+    TRANSPORT_REPLY, /* a complete HTTP reply: status, headers, body */
+    TRANSPORT_CONNECT, /* no connection (refused, DNS, TLS) */
+    TRANSPORT_RESET, /* the connection broke before a complete reply */
+    TRANSPORT_TIMEOUT, /* first byte or total time ran out */
     TRANSPORT_TOO_LARGE, /* reply body or headers above the cap */
     TRANSPORT_BAD_REPLY, /* not HTTP, bad chunking, ... */
     TRANSPORT_CANCELLED, /* transport_cancel was called */
@@ -29,18 +30,20 @@ struct transport_req {
     void (*done)(struct transport_req *req);
     /* out, valid inside done only */
     enum transport_outcome outcome;
-    int status;             /* HTTP status, 0 without a reply */
-    struct str body;        /* the transport's memory */
+    int status; /* HTTP status, 0 without a reply */
+    struct str body; /* the transport's memory */
     int64_t retry_after_us; /* from retry-after-ms or retry-after; -1 when absent */
-    bool should_not_retry;  /* x-should-retry: false */
-    char detail[128];       /* printable, for logs: never a secret, never prompt text */
+    bool should_not_retry; /* x-should-retry: false */
+    char detail[128]; /* printable, for logs: never a secret, never prompt text */
     /* private */
     void *impl;
 };
 
 struct transport {
-    void (*send)(struct transport *t, struct transport_req *req);   /* done is never called from inside */
-    void (*cancel)(struct transport *t, struct transport_req *req); /* done is called later, CANCELLED */
+    void (*send)(struct transport *t,
+                 struct transport_req *req); /* done is never called from inside */
+    void (*cancel)(struct transport *t,
+                   struct transport_req *req); /* done is called later, CANCELLED */
 };
 
 #endif

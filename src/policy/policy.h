@@ -22,6 +22,7 @@ enum {
     POLICY_PROPOSITIONS_MAX = 256,
     POLICY_CLASSES_MAX = 64,
     POLICY_TYPES_MAX = 64,
+    POLICY_PLACEHOLDERS_MAX = 8, /* in the template */
     POLICY_EXACT_MAX =
         20, /* propositions of one response type that `exact` and the partition check enumerate */
 };

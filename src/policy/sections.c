@@ -259,7 +259,11 @@ void load_template(struct loader *l)
     if (y == NULL || !read_text(l, y, &p->prompt_template))
         return;
     cut_template(l, y);
-    size_t question = first_segment(p, SEGMENT_QUESTION);
+    size_t question = first_segment(p, SEGMENT_QUESTION), placeholders = 0;
+    for (size_t i = 0; i < p->n_segments; i++)
+        placeholders += p->segments[i].kind != SEGMENT_TEXT;
+    if (placeholders > POLICY_PLACEHOLDERS_MAX)
+        loader_error(l, y, "more than %d placeholders in the template", POLICY_PLACEHOLDERS_MAX);
     if (question == SIZE_MAX)
         loader_error(l, y, "the template lacks {question}");
     if (first_segment(p, SEGMENT_RESPONSE) == SIZE_MAX)

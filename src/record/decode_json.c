@@ -260,6 +260,8 @@ static bool read_both(struct reader *r, const struct json *v, struct record *out
     size_t n;
     if (v->type != JSON_ARRAY)
         return fail(r, REFUSAL_WRONG_TYPE, v, "messages");
+    if (out->n_prompt > 0 || out->n_completion > 0)
+        return fail(r, REFUSAL_CONFLICTING_ALIASES, v, "messages");
     if (!read_messages(r, v, "messages", STR("user"), &all, &n))
         return false;
     size_t split = n;

@@ -1,0 +1,88 @@
+#include "grader/labels.h"
+
+#include <math.h>
+
+/* Sequences that decorate a token without meaning anything. */
+static const struct str decorations[] = {
+    {"\xe2\x96\x81", 3}, /* U+2581, SentencePiece's space */
+    {"\xc4\xa0", 2}, /* U+0120, byte-level BPE's space */
+    {"\xc4\x8a", 2}, /* U+010A, byte-level BPE's newline */
+    {"\xe2\x80\x9c", 3}, /* curly quotes */
+    {"\xe2\x80\x9d", 3},
+};
+
+static bool is_decoration(char c)
+{
+    return char_is_space(c) || c == '"' || c == '\'' || c == '*' || c == '`' || c == '.' ||
+           c == ':' || c == ',';
+}
+
+static size_t leading(struct str s)
+{
+    if (s.n > 0 && is_decoration(s.p[0]))
+        return 1;
+    for (size_t i = 0; i < ARRAY_LEN(decorations); i++)
+        if (str_has_prefix(s, decorations[i]))
+            return decorations[i].n;
+    return 0;
+}
+
+static size_t trailing(struct str s)
+{
+    if (s.n > 0 && is_decoration(s.p[s.n - 1]))
+        return 1;
+    for (size_t i = 0; i < ARRAY_LEN(decorations); i++) {
+        size_t n = decorations[i].n;
+        if (s.n >= n && memcmp(s.p + s.n - n, decorations[i].p, n) == 0)
+            return n;
+    }
+    return 0;
+}
+
+struct str label_strip(struct str s)
+{
+    for (size_t n = leading(s); n > 0; n = leading(s))
+        s = str_sub(s, n, s.n);
+    for (size_t n = trailing(s); n > 0; n = trailing(s))
+        s = str_sub(s, 0, s.n - n);
+    return s;
+}
+
+static bool is_label(struct str token, const struct str *labels, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq_folded(token, labels[i]))
+            return true;
+    return false;
+}
+
+bool labels_add(struct labels_sum *s, struct str token, double logprob)
+{
+    const double rounding = 1e-3,
+                 below_the_list = -9000; /* servers say -9999 for "not among the top" */
+    if (isnan(logprob) || logprob > rounding)
+        return false;
+    if (logprob < below_the_list)
+        return true;
+    struct str bare = label_strip(token);
+    if (bare.n == 0)
+        return true;
+    if (is_label(bare, s->policy->yes_labels, s->policy->n_yes_labels))
+        s->yes += exp(logprob);
+    else if (is_label(bare, s->policy->no_labels, s->policy->n_no_labels))
+        s->no += exp(logprob);
+    return true;
+}
+
+void labels_judge(const struct labels_sum *s, struct judgment *ret)
+{
+    double mass = s->yes + s->no;
+    ret->mass = mass < 1 ? mass : 1;
+    if (mass > 0 && mass >= s->policy->min_mass) {
+        ret->status = JUDGMENT_GRADED;
+        ret->probability = s->yes / mass;
+        return;
+    }
+    ret->status = JUDGMENT_UNGRADED;
+    ret->reason = REASON_LOW_PROBABILITY_MASS;
+}

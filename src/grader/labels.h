@@ -1,0 +1,28 @@
+/* P(yes) from the alternatives at one token position (design: grading.md; the method's own text is
+ * silent).
+ *
+ *   Y = sum exp(logprob) over alternatives that read as a yes label, N likewise for no
+ *   mass = Y + N        P = Y / mass when mass >= min_mass, else LOW_PROBABILITY_MASS
+ * A token reads as a label after stripping white space, quotes, asterisks and the word marks of
+ * tokenisers (U+2581, G with a dot), and case folding. Pure. */
+#ifndef RBR_GRADER_LABELS_H
+#define RBR_GRADER_LABELS_H
+
+#include "grader/judgment.h"
+#include "policy/policy.h"
+
+struct labels_sum {
+    const struct policy *policy;
+    double yes, no;
+};
+
+/* What is left of a token: empty when it is only decoration. */
+struct str label_strip(struct str token);
+
+/* Counts one alternative. False when the logprob is no logprob (positive beyond rounding). */
+bool labels_add(struct labels_sum *s, struct str token, double logprob) RBR_MUST_CHECK;
+
+/* Fills probability and mass, or the reason. */
+void labels_judge(const struct labels_sum *s, struct judgment *ret);
+
+#endif

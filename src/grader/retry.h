@@ -1,0 +1,39 @@
+/* Whether and when a failed request is sent again. Pure.
+ *
+ * Never after 400, 401, 403, 404, 413, 422 or `x-should-retry: false`. Otherwise exponential
+ * backoff with full jitter, at least what Retry-After asks for, within the attempts, the deadline,
+ * and the grader's budget: a token bucket that fills by 10 % of the requests and 5 a second, so
+ * that an outage is not answered with a storm. */
+#ifndef RBR_GRADER_RETRY_H
+#define RBR_GRADER_RETRY_H
+
+#include "base/rng.h"
+#include "grader/limiter.h"
+#include "grader/transport.h"
+#include "record/reason.h"
+
+/* What an attempt's end means. */
+struct failure {
+    enum reason reason;
+    bool retry;
+    bool elsewhere; /* another endpoint first */
+    enum limiter_outcome load;
+};
+
+/* For anything but a 200. `body` is looked at only for the wording of a context overflow. */
+struct failure failure_of(const struct transport_req *req);
+
+struct retry_budget {
+    double tokens;
+    int64_t filled_us;
+};
+
+void retry_budget_init(struct retry_budget *b, int64_t now_us);
+void retry_budget_request(struct retry_budget *b);
+bool retry_budget_take(struct retry_budget *b, int64_t now_us) RBR_MUST_CHECK;
+
+/* Wait before attempt `attempts` + 1 (attempts >= 1), microseconds. */
+int64_t retry_wait_us(struct rng *rng, unsigned attempts, int64_t min_us, int64_t max_us,
+                      int64_t retry_after_us);
+
+#endif
