@@ -13,6 +13,7 @@ struct str {
 };
 
 #define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+#define STR_INIT(literal) {(literal), sizeof(literal) - 1} /* in static tables */
 
 /* For printf: "%.*s" with STR_ARGS(s). Only for names that cannot hold NUL. */
 #define STR_ARGS(s) (int)(s).n, (s).n > 0 ? (s).p : ""

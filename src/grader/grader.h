@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/rng.h"
 #include "grader/judgment.h"
 #include "grader/prompt.h"
@@ -53,10 +54,11 @@ struct grader_group {
     /* out */
     struct grader_use use;
     /* private */
+    struct heap_node timer; /* its deadline */
     struct grader_call *calls;
-    size_t calls_left;
+    size_t n_calls, calls_left;
     struct grader *grader;
-    struct grader_group *prev, *next;
+    struct grader_group *next_finished;
     bool cancelled;
 };
 

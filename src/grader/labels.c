@@ -4,11 +4,11 @@
 
 /* Sequences that decorate a token without meaning anything. */
 static const struct str decorations[] = {
-    {"\xe2\x96\x81", 3}, /* U+2581, SentencePiece's space */
-    {"\xc4\xa0", 2}, /* U+0120, byte-level BPE's space */
-    {"\xc4\x8a", 2}, /* U+010A, byte-level BPE's newline */
-    {"\xe2\x80\x9c", 3}, /* curly quotes */
-    {"\xe2\x80\x9d", 3},
+    STR_INIT("\xe2\x96\x81"), /* U+2581, SentencePiece's space */
+    STR_INIT("\xc4\xa0"), /* U+0120, byte-level BPE's space */
+    STR_INIT("\xc4\x8a"), /* U+010A, byte-level BPE's newline */
+    STR_INIT("\xe2\x80\x9c"), /* curly quotes */
+    STR_INIT("\xe2\x80\x9d"),
 };
 
 static bool is_decoration(char c)

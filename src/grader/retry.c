@@ -15,11 +15,11 @@ static const double budget_per_request = 0.1;
 static bool is_context_overflow(struct str body)
 {
     static const struct str wordings[] = {
-        {"context_length_exceeded", 23}, {"maximum context length", 22},
-        {"exceed context window", 21},   {"exceeds the context", 19},
-        {"context window of", 17},       {"too many tokens", 15},
-        {"input is too long", 17},       {"longer than the maximum model length", 36},
-        {"exceed_context_size", 19},     {"must have less than", 19},
+        STR_INIT("context_length_exceeded"), STR_INIT("maximum context length"),
+        STR_INIT("exceed context window"),   STR_INIT("exceeds the context"),
+        STR_INIT("context window of"),       STR_INIT("too many tokens"),
+        STR_INIT("input is too long"),       STR_INIT("longer than the maximum model length"),
+        STR_INIT("exceed_context_size"),     STR_INIT("must have less than"),
     };
     if (body.n > CONTEXT_LOOK)
         body.n = CONTEXT_LOOK;

@@ -7,6 +7,7 @@
 #ifndef RBR_GRADER_RETRY_H
 #define RBR_GRADER_RETRY_H
 
+#include "base/attr.h"
 #include "base/rng.h"
 #include "grader/limiter.h"
 #include "grader/transport.h"

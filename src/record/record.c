@@ -65,10 +65,10 @@ enum record_format record_format_of(struct str content_type)
         struct str prefix;
         enum record_format format;
     } known[] = {
-        {{"application/json", 16}, RECORD_JSON},
-        {{"application/x-protobuf", 22}, RECORD_PROTOBUF},
-        {{"application/protobuf", 20}, RECORD_PROTOBUF},
-        {{"application/vnd.confluent", 25}, RECORD_CONFLUENT},
+        {STR_INIT("application/json"), RECORD_JSON},
+        {STR_INIT("application/x-protobuf"), RECORD_PROTOBUF},
+        {STR_INIT("application/protobuf"), RECORD_PROTOBUF},
+        {STR_INIT("application/vnd.confluent"), RECORD_CONFLUENT},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (str_has_prefix(content_type, known[i].prefix))

@@ -1,0 +1,550 @@
+#include "grader/grader.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "grader/dialect.h"
+#include "grader/retry.h"
+
+/* A call is one question on its way to an answer:
+ *
+ *   QUEUED --- an endpoint has room ---> SENT --- answer, or given up ---> SETTLED
+ *     ^                                   |
+ *     '--- its wait is over --- WAITING <-'  (failed, to be tried again)
+ *
+ * The state says which list the call is in: the grader's queue, none (the attempt holds it), the
+ * timer heap. */
+enum call_state { QUEUED, SENT, WAITING, SETTLED };
+
+enum { REPLY_ARENA_MAX = 4 * 1024 * 1024, FREE_ATTEMPTS_MAX = 4096, NO_ENDPOINT = -1 };
+
+struct grader_call {
+    struct heap_node timer; /* WAITING */
+    struct grader_group *group;
+    struct grader_call *prev, *next; /* QUEUED */
+    struct attempt *attempt; /* SENT */
+    uint32_t proposition;
+    uint8_t state, attempts;
+    int16_t avoid; /* endpoint that failed it last */
+};
+
+/* One request in the air; kept and used again. */
+struct attempt {
+    struct transport_req req;
+    struct str parts[DIALECT_PARTS_MAX];
+    struct grader *grader;
+    struct grader_call *call;
+    size_t endpoint;
+    int64_t sent_us;
+    struct attempt *next; /* free list */
+};
+
+struct endpoint {
+    struct transport_endpoint *transport;
+    struct limiter limiter;
+};
+
+/* Questions of a policy, JSON-escaped once. */
+struct questions {
+    const struct policy *policy;
+    struct str *escaped;
+    struct arena arena;
+};
+
+struct grader {
+    struct grader_config config;
+    struct arena texts; /* the config's */
+    const struct dialect *dialect;
+    struct dialect_frame frame;
+    struct transport *transport;
+    const struct clock *clock;
+    struct rng rng;
+    struct endpoint *endpoints;
+    size_t turn; /* round robin */
+    struct questions questions;
+    struct grader_call *queue, *queue_last;
+    struct heap timers, deadlines; /* of calls; of groups */
+    struct grader_group *finished; /* done is owed */
+    struct attempt *free_attempts;
+    size_t n_free;
+    struct arena reply;
+    struct retry_budget budget;
+    struct grader_stats stats;
+};
+
+/* ---- lists ------------------------------------------------------------------------------------
+ */
+
+static void enqueue(struct grader *g, struct grader_call *c)
+{
+    c->state = QUEUED;
+    c->next = NULL;
+    c->prev = g->queue_last;
+    if (g->queue_last != NULL)
+        g->queue_last->next = c;
+    else
+        g->queue = c;
+    g->queue_last = c;
+    g->stats.queued++;
+}
+
+static void dequeue(struct grader *g, struct grader_call *c)
+{
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        g->queue = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    else
+        g->queue_last = c->prev;
+    g->stats.queued--;
+}
+
+static struct attempt *take_attempt(struct grader *g)
+{
+    struct attempt *a = g->free_attempts;
+    if (a == NULL)
+        return mem_alloc(sizeof(*a));
+    g->free_attempts = a->next;
+    g->n_free--;
+    return a;
+}
+
+static void give_attempt(struct grader *g, struct attempt *a)
+{
+    if (g->n_free == FREE_ATTEMPTS_MAX) {
+        mem_free(a);
+        return;
+    }
+    a->next = g->free_attempts;
+    g->free_attempts = a;
+    g->n_free++;
+}
+
+/* ---- groups -----------------------------------------------------------------------------------
+ */
+
+static void group_is_done(struct grader *g, struct grader_group *group)
+{
+    heap_remove(&g->deadlines, &group->timer);
+    mem_free(group->calls);
+    group->calls = NULL;
+    group->next_finished = NULL;
+    struct grader_group **at = &g->finished;
+    while (*at != NULL)
+        at = &(*at)->next_finished;
+    *at = group;
+}
+
+static void settle(struct grader *g, struct grader_call *c)
+{
+    struct grader_group *group = c->group;
+    const struct judgment *j = &group->judgments[c->proposition];
+    c->state = SETTLED;
+    g->stats.judgments++;
+    g->stats.ungraded += j->status == JUDGMENT_UNGRADED;
+    if (--group->calls_left == 0)
+        group_is_done(g, group);
+}
+
+static void give_up(struct grader *g, struct grader_call *c, enum reason reason)
+{
+    struct judgment *j = &c->group->judgments[c->proposition];
+    j->status = JUDGMENT_UNGRADED;
+    j->reason = reason;
+    settle(g, c);
+}
+
+static void call_done_of_finished(struct grader *g)
+{
+    while (g->finished != NULL) {
+        struct grader_group *group = g->finished;
+        g->finished = group->next_finished;
+        group->done(group);
+    }
+}
+
+/* ---- replies ----------------------------------------------------------------------------------
+ */
+
+/* Text of a reply goes into messages: printable ASCII only. */
+static void keep_text(char *to, size_t size, struct str s)
+{
+    size_t n = s.n < size - 1 ? s.n : size - 1;
+    if (s.n == 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        to[i] = s.p[i] >= 0x20 && s.p[i] < 0x7f ? s.p[i] : '?';
+    to[n] = '\0';
+}
+
+static void account(struct grader *g, struct grader_use *use, const struct dialect_reply *reply)
+{
+    use->input_tokens += reply->input_tokens;
+    use->cached_input_tokens += reply->cached_input_tokens;
+    use->output_tokens += reply->output_tokens;
+    g->stats.input_tokens += reply->input_tokens;
+    g->stats.cached_input_tokens += reply->cached_input_tokens;
+    keep_text(use->response_model, sizeof(use->response_model), reply->model);
+    keep_text(use->system_fingerprint, sizeof(use->system_fingerprint), reply->system_fingerprint);
+}
+
+static struct failure read_reply(struct grader *g, struct grader_call *c,
+                                 const struct transport_req *req)
+{
+    struct judgment *j = &c->group->judgments[c->proposition];
+    struct dialect_reply reply;
+    arena_reset(&g->reply);
+    g->dialect->read(&g->reply, c->group->prompt->policy, req->body, j, &reply);
+    g->stats.replies++;
+    account(g, &c->group->use, &reply);
+    return (struct failure){j->status == JUDGMENT_GRADED ? REASON_NONE : j->reason, reply.retry,
+                            false, LIMITER_GOOD};
+}
+
+static bool may_retry(struct grader *g, const struct grader_call *c, const struct failure *f,
+                      int64_t now, int64_t wait)
+{
+    const struct grader_group *group = c->group;
+    if (!f->retry || group->cancelled || c->attempts >= g->config.attempts_max)
+        return false;
+    if (group->deadline_us != CLOCK_NEVER && now + wait >= group->deadline_us)
+        return false;
+    return retry_budget_take(&g->budget, now);
+}
+
+static void on_failure(struct grader *g, struct grader_call *c, const struct failure *f,
+                       int64_t now, int64_t retry_after_us)
+{
+    int64_t wait = retry_wait_us(&g->rng, c->attempts, g->config.backoff_min_us,
+                                 g->config.backoff_max_us, retry_after_us);
+    g->stats.failures++;
+    g->stats.timeouts += f->reason == REASON_GRADER_TIMEOUT;
+    g->stats.rate_limited += f->reason == REASON_GRADER_RATE_LIMITED;
+    c->group->use.failures++;
+    if (!may_retry(g, c, f, now, wait)) {
+        give_up(g, c, c->group->cancelled ? REASON_DEADLINE : f->reason);
+        return;
+    }
+    g->stats.retries++;
+    c->group->use.retries++;
+    c->group->judgments[c->proposition].status = JUDGMENT_PENDING;
+    c->state = WAITING;
+    heap_push(&g->timers, &c->timer, now + wait);
+}
+
+static void on_reply(struct transport_req *req)
+{
+    struct attempt *a = CONTAINER_OF(req, struct attempt, req);
+    struct grader *g = a->grader;
+    struct grader_call *c = a->call;
+    struct judgment *j = &c->group->judgments[c->proposition];
+    int64_t now = clock_mono_us(g->clock);
+    bool ok = req->outcome == TRANSPORT_REPLY && req->status == 200;
+    struct failure f = ok ? read_reply(g, c, req) : failure_of(req);
+
+    limiter_end(&g->endpoints[a->endpoint].limiter, f.load, a->sent_us, now);
+    g->stats.in_flight--;
+    j->attempts = c->attempts;
+    j->latency_ms = (uint32_t)((now - a->sent_us) / 1000);
+    c->attempt = NULL;
+    c->avoid = f.elsewhere ? (int16_t)a->endpoint : NO_ENDPOINT;
+    int64_t retry_after = ok ? -1 : req->retry_after_us;
+    give_attempt(g, a);
+    if (f.reason == REASON_NONE)
+        settle(g, c);
+    else
+        on_failure(g, c, &f, now, retry_after);
+    call_done_of_finished(g);
+}
+
+/* ---- sending ----------------------------------------------------------------------------------
+ */
+
+/* Round robin over the endpoints with room; the one that failed this call only when no other has.
+ */
+static bool pick_endpoint(struct grader *g, const struct grader_call *c, size_t *ret)
+{
+    size_t n = g->config.n_endpoints;
+    bool found = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t e = (g->turn + i) % n;
+        if (!limiter_has_room(&g->endpoints[e].limiter))
+            continue;
+        *ret = e;
+        found = true;
+        if (c->avoid != (int16_t)e)
+            break;
+    }
+    if (found)
+        g->turn = (*ret + 1) % n;
+    return found;
+}
+
+static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64_t now)
+{
+    struct grader_group *group = c->group;
+    struct attempt *a = take_attempt(g);
+    int64_t timeout = g->config.request_timeout_us;
+    if (group->deadline_us != CLOCK_NEVER && group->deadline_us - now < timeout)
+        timeout = group->deadline_us - now;
+    *a = (struct attempt){.grader = g, .call = c, .endpoint = endpoint, .sent_us = now};
+    a->req = (struct transport_req){
+        .endpoint = g->endpoints[endpoint].transport,
+        .parts = a->parts,
+        .n_parts = g->dialect->parts(&g->frame, group->prompt, g->questions.escaped[c->proposition],
+                                     a->parts),
+        .timeout_us = timeout > 1000 ? timeout : 1000,
+        .done = on_reply,
+    };
+    c->state = SENT;
+    c->attempt = a;
+    c->attempts++;
+    group->use.requests++;
+    g->stats.requests++;
+    g->stats.in_flight++;
+    retry_budget_request(&g->budget);
+    limiter_start(&g->endpoints[endpoint].limiter);
+    g->transport->send(g->transport, &a->req);
+}
+
+static void start_queued(struct grader *g, int64_t now)
+{
+    while (g->queue != NULL) {
+        size_t endpoint;
+        struct grader_call *c = g->queue;
+        if (!pick_endpoint(g, c, &endpoint))
+            return;
+        dequeue(g, c);
+        send(g, c, endpoint, now);
+    }
+}
+
+/* Gives up what is not in the air, cancels what is. */
+static void abandon(struct grader *g, struct grader_group *group)
+{
+    if (group->cancelled || group->calls == NULL)
+        return;
+    group->cancelled = true;
+    size_t n = group->n_calls;
+    for (size_t i = 0; i < n && group->calls != NULL; i++) {
+        struct grader_call *c = &group->calls[i];
+        switch ((enum call_state)c->state) {
+        case QUEUED:
+            dequeue(g, c);
+            give_up(g, c, REASON_DEADLINE);
+            break;
+        case WAITING:
+            heap_remove(&g->timers, &c->timer);
+            give_up(g, c, REASON_DEADLINE);
+            break;
+        case SENT:
+            g->transport->cancel(g->transport, &c->attempt->req);
+            break;
+        case SETTLED:
+            break;
+        }
+    }
+}
+
+static void expire(struct grader *g, int64_t now)
+{
+    struct heap_node *first;
+    while ((first = heap_first(&g->deadlines)) != NULL && first->due_us <= now) {
+        heap_remove(&g->deadlines, first);
+        abandon(g, CONTAINER_OF(first, struct grader_group, timer));
+    }
+    while ((first = heap_first(&g->timers)) != NULL && first->due_us <= now) {
+        heap_remove(&g->timers, first);
+        enqueue(g, CONTAINER_OF(first, struct grader_call, timer));
+    }
+}
+
+int64_t grader_tick(struct grader *g)
+{
+    int64_t now = clock_mono_us(g->clock);
+    expire(g, now);
+    start_queued(g, now);
+    if (g->finished != NULL)
+        call_done_of_finished(g);
+    const struct heap_node *a = heap_first(&g->deadlines), *b = heap_first(&g->timers);
+    int64_t due = CLOCK_NEVER;
+    if (a != NULL)
+        due = a->due_us;
+    if (b != NULL && b->due_us < due)
+        due = b->due_us;
+    return due;
+}
+
+/* ---- asking -----------------------------------------------------------------------------------
+ */
+
+static void escape_questions(struct grader *g, const struct policy *policy)
+{
+    struct questions *q = &g->questions;
+    struct buf b;
+    if (q->policy == policy)
+        return;
+    arena_done(&q->arena);
+    arena_init(&q->arena, SIZE_MAX / 2); /* bounded by the policy's own text */
+    buf_init(&b, SIZE_MAX / 2);
+    q->policy = policy;
+    q->escaped = arena_array(&q->arena, policy->n_propositions, sizeof(*q->escaped));
+    for (size_t i = 0; q->escaped != NULL && i < policy->n_propositions; i++) {
+        buf_reset(&b);
+        (void)json_escape(&b, policy->propositions[i].question);
+        if (!arena_copy(&q->arena, buf_str(&b), &q->escaped[i]))
+            q->escaped[i] = (struct str){0};
+    }
+    buf_done(&b);
+}
+
+void grader_ask(struct grader *g, struct grader_group *group)
+{
+    const struct policy *policy = group->prompt->policy;
+    size_t n = 0;
+    /* One policy at a time: its questions stay escaped while any group of it is here. */
+    escape_questions(g, policy);
+    for (size_t i = 0; i < policy->n_propositions; i++)
+        n += group->judgments[i].status == JUDGMENT_PENDING;
+    group->grader = g;
+    group->cancelled = false;
+    group->use = (struct grader_use){0};
+    group->timer = (struct heap_node){0};
+    group->calls = mem_array(n, sizeof(*group->calls));
+    group->n_calls = group->calls_left = n;
+    if (group->deadline_us != CLOCK_NEVER)
+        heap_push(&g->deadlines, &group->timer, group->deadline_us);
+    if (n == 0) {
+        group_is_done(g, group);
+        return;
+    }
+    struct grader_call *c = group->calls;
+    for (size_t i = 0; i < policy->n_propositions; i++) {
+        if (group->judgments[i].status != JUDGMENT_PENDING)
+            continue;
+        *c = (struct grader_call){.group = group, .proposition = (uint32_t)i, .avoid = NO_ENDPOINT};
+        enqueue(g, c++);
+    }
+}
+
+void grader_cancel(struct grader_group *group)
+{
+    abandon(group->grader, group);
+}
+
+/* ---- identity ---------------------------------------------------------------------------------
+ */
+
+void grader_digest(const struct grader *g, const struct prompt *p, size_t proposition,
+                   uint8_t out[JUDGMENT_DIGEST_BYTES])
+{
+    uint8_t whole[SHA256_BYTES];
+    struct sha256 h;
+    sha256_init(&h);
+    sha256_field(&h, STR("rbr-judgment-1"));
+    sha256_field(&h, g->config.name);
+    sha256_field(&h, g->config.model);
+    sha256_field(&h, g->config.revision);
+    sha256_field(&h, g->config.dialect);
+    sha256_field(&h, STR("logprobs"));
+    sha256_u64(&h, p->policy->layout);
+    sha256_u64(&h, p->policy->neutralise);
+    sha256_u64(&h, g->config.top_logprobs);
+    sha256_field(&h, p->policy->prompt_template);
+    sha256_field(&h, p->policy->propositions[proposition].question);
+    sha256_field(&h, (struct str){(const char *)p->content_hash, sizeof(p->content_hash)});
+    sha256_finish(&h, whole);
+    sha256_done(&h);
+    memcpy(out, whole, JUDGMENT_DIGEST_BYTES);
+}
+
+struct str grader_name(const struct grader *g)
+{
+    return g->config.name;
+}
+
+struct str grader_model(const struct grader *g)
+{
+    return g->config.model;
+}
+
+void grader_stats(const struct grader *g, struct grader_stats *ret)
+{
+    *ret = g->stats;
+    ret->limit = 0;
+    for (size_t i = 0; i < g->config.n_endpoints; i++)
+        ret->limit += limiter_limit(&g->endpoints[i].limiter);
+}
+
+/* ---- lifecycle --------------------------------------------------------------------------------
+ */
+
+static bool keep_config(struct grader *g, const struct grader_config *c)
+{
+    g->config = *c;
+    return arena_copy(&g->texts, c->name, &g->config.name) &&
+           arena_copy(&g->texts, c->model, &g->config.model) &&
+           arena_copy(&g->texts, c->revision, &g->config.revision) &&
+           arena_copy(&g->texts, c->dialect, &g->config.dialect);
+}
+
+enum err_code grader_new(const struct grader_config *config, struct transport *transport,
+                         const struct clock *clock, uint64_t seed, struct grader **ret,
+                         struct err *err)
+{
+    const struct dialect *dialect = dialect_find(config->dialect);
+    if (dialect == NULL)
+        return err_set(err, ERR_UNSUPPORTED, "grader %.*s: no dialect '%.*s'",
+                       STR_ARGS(config->name), STR_ARGS(config->dialect));
+    if (config->n_endpoints == 0 || config->n_endpoints > INT16_MAX || config->max_in_flight == 0)
+        return err_set(err, ERR_INVALID,
+                       "grader %.*s: needs endpoints and max_in_flight of at least 1",
+                       STR_ARGS(config->name));
+    struct grader *g = mem_alloc(sizeof(*g));
+    arena_init(&g->texts, 1u << 20);
+    arena_init(&g->reply, REPLY_ARENA_MAX);
+    g->dialect = dialect;
+    g->transport = transport;
+    g->clock = clock;
+    rng_init(&g->rng, seed);
+    retry_budget_init(&g->budget, clock_mono_us(clock));
+    if (!keep_config(g, config) ||
+        !dialect->frame(&g->texts, config->model, config->top_logprobs, &g->frame)) {
+        (void)grader_free(g);
+        return err_set(err, ERR_LIMIT, "grader %.*s: name or model is too long",
+                       STR_ARGS(config->name));
+    }
+    g->endpoints = mem_array(config->n_endpoints, sizeof(*g->endpoints));
+    for (size_t i = 0; i < config->n_endpoints; i++) {
+        g->endpoints[i].transport = config->endpoints[i];
+        limiter_init(&g->endpoints[i].limiter, config->max_in_flight, config->fixed_in_flight);
+    }
+    *ret = g;
+    return ERR_OK;
+}
+
+struct grader *grader_free(struct grader *g)
+{
+    if (g == NULL)
+        return NULL;
+    assert(g->stats.in_flight == 0);
+    while (g->free_attempts != NULL) {
+        struct attempt *a = g->free_attempts;
+        g->free_attempts = a->next;
+        mem_free(a);
+    }
+    heap_done(&g->timers);
+    heap_done(&g->deadlines);
+    arena_done(&g->questions.arena);
+    arena_done(&g->texts);
+    arena_done(&g->reply);
+    mem_free(g->endpoints);
+    mem_free(g);
+    return NULL;
+}

@@ -1,0 +1,650 @@
+#include "grader/http.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/num.h"
+
+/* How curl and libuv share sockets. curl's multi_socket mode says REMOVE when a transfer ends and
+ * ADDs the same socket for the next; making and closing a uv_poll each time costs a third of the
+ * client's CPU. So a poll handle lives as long as its socket: REMOVE marks it idle, the next
+ * transfer finds it by curl_multi_assign, and CLOSESOCKETFUNCTION, which we own, closes both. An
+ * idle poll that fires (the server closed) is stopped at once, or it would spin. */
+
+enum {
+    JOINED_MAX = 64 * 1024, /* bodies up to this are joined: one write with the headers */
+    WATCHDOG_MS = 100, /* 7.88.1 forgets its timer callback at times */
+    FREE_EASY_MAX = 4096,
+    REPLY_KEEP = 64 * 1024, /* of a reply buffer, between requests */
+    DNS_CACHE_SECONDS = 60,
+    MAX_LIFETIME_SECONDS = 300,
+    TABLE_MIN = 1024,
+};
+
+struct socket_poll {
+    uv_poll_t uv;
+    struct http *http;
+    curl_socket_t fd;
+    int events; /* watched now; 0: stopped */
+    bool wanted; /* by a transfer */
+};
+
+struct transport_endpoint {
+    struct http *http;
+    char *url, *shown;
+    struct curl_slist *headers;
+};
+
+/* An easy handle with its options set once, and the request it carries. */
+struct easy {
+    CURL *curl;
+    struct http *http;
+    struct transport_endpoint *endpoint; /* whose URL and headers are set */
+    struct transport_req *req;
+    struct buf joined, reply;
+    size_t part, offset, header_bytes;
+    int64_t retry_after_us;
+    bool should_not_retry, cancelled, too_large;
+    char error[CURL_ERROR_SIZE];
+    struct easy *next; /* free list, or cancelled list */
+    struct easy *prev_active, *next_active;
+};
+
+struct http {
+    struct transport port;
+    struct http_config config;
+    struct loop *loop;
+    CURLM *multi;
+    uv_timer_t timer, watchdog;
+    struct socket_poll **polls; /* by fd */
+    size_t n_polls;
+    struct easy *free_easy, *active, *cancelled;
+    size_t n_free, n_active;
+    int open_handles;
+};
+
+/* ---- sockets ----------------------------------------------------------------------------------
+ */
+
+static void finish_transfers(struct http *h);
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+    struct socket_poll *p = handle->data;
+    struct http *h = p->http;
+    int running, flags = 0;
+    if (!p->wanted) {
+        (void)uv_poll_stop(&p->uv);
+        p->events = 0;
+        return;
+    }
+    if (status < 0)
+        flags = CURL_CSELECT_ERR;
+    if ((events & UV_READABLE) != 0)
+        flags |= CURL_CSELECT_IN;
+    if ((events & UV_WRITABLE) != 0)
+        flags |= CURL_CSELECT_OUT;
+    (void)curl_multi_socket_action(h->multi, p->fd, flags, &running);
+    finish_transfers(h);
+}
+
+static struct socket_poll *poll_of(struct http *h, curl_socket_t fd)
+{
+    size_t i = (size_t)fd;
+    if (i >= h->n_polls) {
+        size_t n = h->n_polls > 0 ? h->n_polls : TABLE_MIN;
+        while (n <= i)
+            n *= 2;
+        h->polls = mem_resize(h->polls, n * sizeof(struct socket_poll *));
+        memset(h->polls + h->n_polls, 0, (n - h->n_polls) * sizeof(struct socket_poll *));
+        h->n_polls = n;
+    }
+    if (h->polls[i] == NULL) {
+        struct socket_poll *p = mem_alloc(sizeof(*p));
+        p->http = h;
+        p->fd = fd;
+        p->uv.data = p;
+        if (uv_poll_init_socket(&h->loop->uv, &p->uv, fd) != 0) {
+            mem_free(p);
+            return NULL;
+        }
+        h->open_handles++;
+        h->polls[i] = p;
+    }
+    return h->polls[i];
+}
+
+static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known)
+{
+    struct http *h = arg;
+    struct socket_poll *p = known;
+    (void)curl;
+    if (what == CURL_POLL_REMOVE) {
+        if (p != NULL)
+            p->wanted = false;
+        return 0;
+    }
+    if (p == NULL) {
+        p = poll_of(h, fd);
+        if (p == NULL)
+            return 0; /* the attempt's own timeout ends it */
+        (void)curl_multi_assign(h->multi, fd, p);
+    }
+    int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                 ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+    p->wanted = true;
+    if (p->events != events && uv_poll_start(&p->uv, events, on_poll) == 0)
+        p->events = events;
+    return 0;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct socket_poll *p = handle->data;
+    p->http->open_handles--;
+    mem_free(p);
+}
+
+static int on_close_socket(void *arg, curl_socket_t fd)
+{
+    struct http *h = arg;
+    struct socket_poll *p = (size_t)fd < h->n_polls ? h->polls[fd] : NULL;
+    if (p != NULL) {
+        h->polls[fd] = NULL;
+        (void)uv_poll_stop(&p->uv);
+        uv_close((uv_handle_t *)&p->uv, on_poll_closed);
+    }
+    return close(fd);
+}
+
+/* ---- timers -----------------------------------------------------------------------------------
+ */
+
+static void timeout_action(struct http *h)
+{
+    int running;
+    (void)curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    finish_transfers(h);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    timeout_action(timer->data);
+}
+
+static int on_timer_wanted(CURLM *multi, long ms, void *arg)
+{
+    struct http *h = arg;
+    (void)multi;
+    if (ms < 0)
+        (void)uv_timer_stop(&h->timer);
+    else
+        (void)uv_timer_start(&h->timer, on_timer, (uint64_t)ms, 0);
+    return 0;
+}
+
+/* ---- data -------------------------------------------------------------------------------------
+ */
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+    struct easy *e = arg;
+    if (buf_append(&e->reply, data, size * n))
+        return size * n;
+    e->too_large = true;
+    return 0;
+}
+
+static bool header_is(struct str line, struct str name, struct str *value)
+{
+    if (line.n <= name.n || line.p[name.n] != ':' || strncasecmp(line.p, name.p, name.n) != 0)
+        return false;
+    *value = str_trim(str_sub(line, name.n + 1, line.n));
+    return true;
+}
+
+/* Seconds (a fraction too) or an HTTP date. */
+static int64_t retry_after(struct str value)
+{
+    double seconds;
+    char text[64];
+    if (num_parse_f64(value, &seconds))
+        return seconds >= 0 && seconds < 1e6 ? (int64_t)(seconds * 1e6) : -1;
+    if (value.n >= sizeof(text))
+        return -1;
+    memcpy(text, value.p, value.n);
+    text[value.n] = '\0';
+    time_t at = curl_getdate(text, NULL);
+    int64_t wait = (int64_t)at * 1000 - clock_wall_ms(&clock_real);
+    return at < 0 || wait < 0 ? -1 : wait * 1000;
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *arg)
+{
+    struct easy *e = arg;
+    struct str line = {data, size * n}, value;
+    double ms;
+    e->header_bytes += line.n;
+    if (e->header_bytes > e->http->config.header_bytes_max) {
+        e->too_large = true;
+        return 0;
+    }
+    switch (line.n > 0 ? line.p[0] | 32 : 0) {
+    case 'r':
+        if (header_is(line, STR("retry-after-ms"), &value) && num_parse_f64(value, &ms) &&
+            ms >= 0 && ms < 1e9)
+            e->retry_after_us = (int64_t)(ms * 1e3);
+        else if (e->retry_after_us < 0 && header_is(line, STR("retry-after"), &value))
+            e->retry_after_us = retry_after(value);
+        break;
+    case 'x':
+        if (header_is(line, STR("x-should-retry"), &value))
+            e->should_not_retry = str_eq(value, STR("false"));
+        break;
+    default:
+        break;
+    }
+    return line.n;
+}
+
+/* Large bodies are streamed from the request's parts. */
+static size_t on_read(char *to, size_t size, size_t n, void *arg)
+{
+    struct easy *e = arg;
+    size_t room = size * n, wrote = 0;
+    while (wrote < room && e->part < e->req->n_parts) {
+        struct str part = e->req->parts[e->part];
+        size_t take = part.n - e->offset < room - wrote ? part.n - e->offset : room - wrote;
+        if (take > 0)
+            memcpy(to + wrote, part.p + e->offset, take);
+        wrote += take;
+        e->offset += take;
+        if (e->offset == part.n) {
+            e->part++;
+            e->offset = 0;
+        }
+    }
+    return wrote;
+}
+
+/* curl rewinds when it sends again on a new connection. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+    struct easy *e = arg;
+    if (origin != SEEK_SET || offset != 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    e->part = 0;
+    e->offset = 0;
+    return CURL_SEEKFUNC_OK;
+}
+
+/* ---- easy handles -----------------------------------------------------------------------------
+ */
+
+static void set_once(struct easy *e)
+{
+    const struct http_config *c = &e->http->config;
+    CURL *curl = e->curl;
+#define SET(option, value) (void)curl_easy_setopt(curl, option, value)
+    SET(CURLOPT_PRIVATE, e);
+    SET(CURLOPT_ERRORBUFFER, e->error);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_NOPROGRESS, 1L);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_SECONDS);
+    SET(CURLOPT_MAXAGE_CONN, (long)((c->keep_alive_us + 999999) / 1000000));
+    SET(CURLOPT_MAXLIFETIME_CONN, (long)MAX_LIFETIME_SECONDS);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(c->connect_timeout_us / 1000));
+    /* No byte for this long: the first one does not come, or the reply drips to a halt. */
+    SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    SET(CURLOPT_LOW_SPEED_TIME, (long)((c->first_byte_timeout_us + 999999) / 1000000));
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, e);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, e);
+    SET(CURLOPT_READFUNCTION, on_read);
+    SET(CURLOPT_READDATA, e);
+    SET(CURLOPT_SEEKFUNCTION, on_seek);
+    SET(CURLOPT_SEEKDATA, e);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    SET(CURLOPT_CLOSESOCKETDATA, e->http);
+    SET(CURLOPT_POST, 1L);
+}
+
+static struct easy *take_easy(struct http *h)
+{
+    struct easy *e = h->free_easy;
+    if (e != NULL) {
+        h->free_easy = e->next;
+        h->n_free--;
+        return e;
+    }
+    e = mem_alloc(sizeof(*e));
+    e->http = h;
+    e->curl = curl_easy_init();
+    if (e->curl == NULL)
+        abort(); /* out of memory */
+    buf_init(&e->joined, JOINED_MAX);
+    buf_init(&e->reply, h->config.reply_bytes_max);
+    set_once(e);
+    return e;
+}
+
+static void free_easy(struct easy *e)
+{
+    curl_easy_cleanup(e->curl);
+    buf_done(&e->joined);
+    buf_done(&e->reply);
+    mem_free(e);
+}
+
+static void give_easy(struct http *h, struct easy *e)
+{
+    e->req = NULL;
+    if (h->n_free == FREE_EASY_MAX) {
+        free_easy(e);
+        return;
+    }
+    if (e->reply.cap > REPLY_KEEP)
+        buf_done(&e->reply);
+    e->next = h->free_easy;
+    h->free_easy = e;
+    h->n_free++;
+}
+
+static void link_active(struct http *h, struct easy *e)
+{
+    e->prev_active = NULL;
+    e->next_active = h->active;
+    if (h->active != NULL)
+        h->active->prev_active = e;
+    h->active = e;
+    h->n_active++;
+}
+
+static void unlink_active(struct http *h, struct easy *e)
+{
+    if (e->prev_active != NULL)
+        e->prev_active->next_active = e->next_active;
+    else
+        h->active = e->next_active;
+    if (e->next_active != NULL)
+        e->next_active->prev_active = e->prev_active;
+    h->n_active--;
+}
+
+/* ---- requests ---------------------------------------------------------------------------------
+ */
+
+static void set_body(struct easy *e, const struct transport_req *req)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < req->n_parts; i++)
+        total += req->parts[i].n;
+    e->part = 0;
+    e->offset = 0;
+    buf_reset(&e->joined);
+    if (total <= JOINED_MAX) {
+        for (size_t i = 0; i < req->n_parts; i++)
+            (void)buf_append_str(&e->joined, req->parts[i]);
+        (void)curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, e->joined.p);
+    } else {
+        (void)curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, NULL);
+    }
+    (void)curl_easy_setopt(e->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)total);
+}
+
+static void http_send(struct transport *t, struct transport_req *req)
+{
+    struct http *h = CONTAINER_OF(t, struct http, port);
+    struct easy *e = take_easy(h);
+    e->req = req;
+    req->impl = e;
+    if (e->endpoint != req->endpoint) {
+        e->endpoint = req->endpoint;
+        (void)curl_easy_setopt(e->curl, CURLOPT_URL, e->endpoint->url);
+        (void)curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, e->endpoint->headers);
+    }
+    (void)curl_easy_setopt(e->curl, CURLOPT_TIMEOUT_MS, (long)((req->timeout_us + 999) / 1000));
+    set_body(e, req);
+    buf_reset(&e->reply);
+    e->header_bytes = 0;
+    e->retry_after_us = -1;
+    e->should_not_retry = e->cancelled = e->too_large = false;
+    e->error[0] = '\0';
+    link_active(h, e);
+    (void)curl_multi_add_handle(h->multi, e->curl);
+    if (!uv_is_active((uv_handle_t *)&h->watchdog))
+        (void)uv_timer_start(&h->watchdog, on_timer, WATCHDOG_MS, WATCHDOG_MS);
+}
+
+static enum transport_outcome outcome_of(const struct easy *e, CURLcode code)
+{
+    if (e->cancelled)
+        return TRANSPORT_CANCELLED;
+    if (e->too_large)
+        return TRANSPORT_TOO_LARGE;
+    switch (code) {
+    case CURLE_OK:
+        return TRANSPORT_REPLY;
+    case CURLE_OPERATION_TIMEDOUT: {
+        curl_off_t connected = 0;
+        (void)curl_easy_getinfo(e->curl, CURLINFO_CONNECT_TIME_T, &connected);
+        return connected > 0 ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT;
+    }
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+        return TRANSPORT_CONNECT;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+        return TRANSPORT_RESET;
+    default:
+        return TRANSPORT_BAD_REPLY;
+    }
+}
+
+/* The request's end: its memory goes back before done is called, which may send the next. */
+static void end_request(struct http *h, struct easy *e, CURLcode code)
+{
+    struct transport_req *req = e->req;
+    long status = 0;
+    (void)curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_multi_remove_handle(h->multi, e->curl);
+    unlink_active(h, e);
+    req->outcome = outcome_of(e, code);
+    req->status = req->outcome == TRANSPORT_REPLY ? (int)status : 0;
+    req->body = req->outcome == TRANSPORT_REPLY ? buf_str(&e->reply) : (struct str){0};
+    req->retry_after_us = e->retry_after_us;
+    req->should_not_retry = e->should_not_retry;
+    (void)snprintf(req->detail, sizeof(req->detail), "%.120s",
+                   code == CURLE_OK      ? ""
+                   : e->error[0] != '\0' ? e->error
+                                         : curl_easy_strerror(code));
+    req->impl = NULL;
+    req->done(req);
+    give_easy(h, e);
+}
+
+static void finish_transfers(struct http *h)
+{
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
+        char *private = NULL;
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = m->data.result;
+        (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+        end_request(h, (struct easy *)(void *)private, code);
+    }
+    while (h->cancelled != NULL) {
+        struct easy *e = h->cancelled;
+        h->cancelled = e->next;
+        if (e->req != NULL && e->cancelled)
+            end_request(h, e, CURLE_ABORTED_BY_CALLBACK);
+    }
+    if (h->n_active == 0)
+        (void)uv_timer_stop(&h->watchdog);
+}
+
+static void http_cancel(struct transport *t, struct transport_req *req)
+{
+    struct http *h = CONTAINER_OF(t, struct http, port);
+    struct easy *e = req->impl;
+    if (e == NULL || e->cancelled)
+        return;
+    e->cancelled = true;
+    e->next = h->cancelled;
+    h->cancelled = e;
+    (void)uv_timer_start(&h->timer, on_timer, 0, 0);
+}
+
+/* ---- endpoints --------------------------------------------------------------------------------
+ */
+
+static enum err_code check_url(struct str url, struct err *err)
+{
+    bool http = str_has_prefix(url, STR("http://")), https = str_has_prefix(url, STR("https://"));
+    if (!http && !https)
+        return err_set(err, ERR_INVALID, "endpoint '%.*s': must start with http:// or https://",
+                       STR_ARGS(url));
+    for (size_t i = 0; i < url.n; i++)
+        if ((unsigned char)url.p[i] <= ' ' || url.p[i] == 0x7f || url.p[i] == '@')
+            return err_set(err, ERR_INVALID,
+                           "endpoint: no spaces, control characters or credentials in the URL; use "
+                           "api_key_file");
+    return ERR_OK;
+}
+
+enum err_code http_endpoint_new(struct http *h, const struct http_endpoint_config *config,
+                                struct transport_endpoint **ret, struct err *err)
+{
+    enum err_code code = check_url(config->url, err);
+    if (code != ERR_OK)
+        return code;
+    struct str base = config->url;
+    while (base.n > 0 && base.p[base.n - 1] == '/')
+        base.n--;
+    struct transport_endpoint *e = mem_alloc(sizeof(*e));
+    struct buf b;
+    buf_init(&b, 64 * 1024);
+    e->http = h;
+    e->shown = mem_copy(config->url.p, config->url.n);
+    (void)buf_printf(&b, "%.*s%.*s", STR_ARGS(base), STR_ARGS(config->path));
+    e->url = mem_copy(b.p, b.n);
+    e->headers = curl_slist_append(NULL, "Content-Type: application/json");
+    e->headers = curl_slist_append(e->headers, "Accept: application/json");
+    e->headers = curl_slist_append(e->headers, "Expect:");
+    e->headers = curl_slist_append(e->headers, "User-Agent: rbr/" RBR_VERSION);
+    if (config->api_key.n > 0) {
+        buf_reset(&b);
+        (void)buf_printf(&b, "Authorization: Bearer %.*s", STR_ARGS(config->api_key));
+        (void)buf_append(&b, "", 1);
+        e->headers = curl_slist_append(e->headers, b.p);
+        explicit_bzero(b.p, b.cap);
+    }
+    buf_done(&b);
+    *ret = e;
+    return ERR_OK;
+}
+
+void http_endpoint_free(struct transport_endpoint *e)
+{
+    if (e == NULL)
+        return;
+    for (struct curl_slist *s = e->headers; s != NULL; s = s->next)
+        explicit_bzero(s->data, strlen(s->data));
+    curl_slist_free_all(e->headers);
+    mem_free(e->url);
+    mem_free(e->shown);
+    mem_free(e);
+}
+
+const char *http_endpoint_url(const struct transport_endpoint *e)
+{
+    return e->shown;
+}
+
+/* ---- lifecycle --------------------------------------------------------------------------------
+ */
+
+enum err_code http_new(struct loop *loop, const struct http_config *config, struct http **ret,
+                       struct err *err)
+{
+    static bool global;
+    if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+        return err_set(err, ERR_INTERNAL, "libcurl does not start");
+    global = true;
+    struct http *h = mem_alloc(sizeof(*h));
+    h->port = (struct transport){.send = http_send, .cancel = http_cancel};
+    h->config = *config;
+    h->loop = loop;
+    h->multi = curl_multi_init();
+    if (h->multi == NULL)
+        abort(); /* out of memory */
+    (void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)config->max_connections);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    (void)uv_timer_init(&loop->uv, &h->timer);
+    (void)uv_timer_init(&loop->uv, &h->watchdog);
+    h->timer.data = h;
+    h->watchdog.data = h;
+    h->open_handles = 2;
+    *ret = h;
+    return ERR_OK;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct http *h = handle->data;
+    h->open_handles--;
+}
+
+void http_free(struct http *h)
+{
+    if (h == NULL)
+        return;
+    assert(h->n_active == 0);
+    while (h->free_easy != NULL) {
+        struct easy *e = h->free_easy;
+        h->free_easy = e->next;
+        free_easy(e);
+    }
+    (void)curl_multi_cleanup(h->multi); /* closes the idle connections through on_close_socket */
+    uv_close((uv_handle_t *)&h->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&h->watchdog, on_timer_closed);
+    while (h->open_handles > 0)
+        (void)uv_run(&h->loop->uv, UV_RUN_ONCE);
+    mem_free(h->polls);
+    mem_free(h);
+}
+
+struct transport *http_transport(struct http *h)
+{
+    return &h->port;
+}
