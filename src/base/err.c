@@ -20,16 +20,15 @@ enum err_code err_wrap(struct err *err, const char *fmt, ...)
 {
     if (err == NULL)
         return ERR_INTERNAL;
-    char prefix[512];
+    char prefix[512], rest[sizeof(err->msg)];
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(prefix, sizeof(prefix), fmt, args);
     va_end(args);
-    char rest[sizeof(err->msg)];
     memcpy(rest, err->msg, sizeof(rest));
-    size_t n = strlen(prefix);
-    memcpy(err->msg, prefix, n);
-    (void)snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", rest);
+    int n = snprintf(err->msg, sizeof(err->msg), "%s: ", prefix);
+    (void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, "%.*s",
+                   (int)(sizeof(err->msg) - (size_t)n) - 1, rest);
     return err->code;
 }
 
