@@ -1,8 +1,10 @@
-/* Kafka source and sink on librdkafka 2.0.2 (Debian 12); the traps it works around: docs/internals/kafka.md.
+/* Kafka source and sink on librdkafka 2.0.2 (Debian 12); the traps it works around:
+ * docs/internals/kafka.md.
  *
- * Source: consumer with one librdkafka queue per partition; committed offsets are read on assignment and assigned
- * explicitly; records carry their librdkafka message until released. Sink: a producer on its own
- * thread (its calls block), transactional for exactly_once. librdkafka's threads only wake the loop. */
+ * Source: consumer with one librdkafka queue per partition; committed offsets are read on
+ * assignment and assigned explicitly; records carry their librdkafka message until released. Sink:
+ * a producer on its own thread (its calls block), transactional for exactly_once. librdkafka's
+ * threads only wake the loop. */
 #ifndef RBR_STREAM_KAFKA_H
 #define RBR_STREAM_KAFKA_H
 
@@ -19,12 +21,14 @@ enum kafka_start { KAFKA_START_ERROR, KAFKA_START_EARLIEST, KAFKA_START_LATEST }
 
 struct kafka_config {
     struct str brokers, input, output, dead_letters, group;
-    struct str instance_id;       /* group.instance.id; n == 0: dynamic membership */
-    struct str transactional_id;  /* n == 0: group + "-" + instance id or host name and pid */
+    struct str instance_id; /* group.instance.id; n == 0: dynamic membership */
+    struct str transactional_id; /* n == 0: group + "-" + instance id or host name and pid */
     struct str client_id;
     enum delivery delivery;
     enum kafka_start start;
-    const struct kafka_property *common, *consumer, *producer; /* passed to librdkafka, override ours */
+    bool embedded; /* the brokers are stream/kafka_mock.h's: they have no admin calls */
+    const struct kafka_property *common, *consumer,
+        *producer; /* passed to librdkafka, override ours */
     size_t n_common, n_consumer, n_producer;
 };
 
@@ -34,13 +38,15 @@ struct kafka_sink;
 /* librdkafka's log lines go to obs/log. */
 enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *config,
                                struct kafka_source **ret, struct err *err) RBR_MUST_CHECK;
-void kafka_source_free(struct kafka_source *s); /* after `closed`, or when giving up: bounded wait */
+void kafka_source_free(
+    struct kafka_source *s); /* after `closed`, or when giving up: bounded wait */
 struct source *kafka_source_port(struct kafka_source *s);
 
-/* The sink commits for the source's group: the source outlives it. Blocks until the producer is initialised
- * (transactions of a dead predecessor are aborted here) or `timeout_us` has passed. */
-enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source, const struct kafka_config *config,
-                             int64_t timeout_us, struct kafka_sink **ret, struct err *err) RBR_MUST_CHECK;
+/* The sink commits for the source's group: the source outlives it. Blocks until the producer is
+ * initialised (transactions of a dead predecessor are aborted here) or `timeout_us` has passed. */
+enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source,
+                             const struct kafka_config *config, int64_t timeout_us,
+                             struct kafka_sink **ret, struct err *err) RBR_MUST_CHECK;
 void kafka_sink_free(struct kafka_sink *s);
 struct sink *kafka_sink_port(struct kafka_sink *s);
 

@@ -1,0 +1,232 @@
+#include "stream/kafka_client.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "obs/log.h"
+
+/* ---- configuration ----------------------------------------------------------------------------
+ */
+
+/* Any of librdkafka's threads. Its lines name brokers and topics, never a record's content. */
+static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
+{
+    (void)client;
+    enum { SYSLOG_ERR = 3, SYSLOG_WARNING = 4 };
+    if (level <= SYSLOG_ERR)
+        log_error("kafka.client", "%s: %s", facility, text);
+    else if (level == SYSLOG_WARNING)
+        log_warning("kafka.client", "%s: %s", facility, text);
+    else
+        log_debug("kafka.client", "%s: %s", facility, text);
+}
+
+bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
+{
+    char reason[256];
+    if (rd_kafka_conf_set(conf, name, value, reason, sizeof(reason)) == RD_KAFKA_CONF_OK)
+        return true;
+    (void)err_set(err, ERR_INVALID, "Kafka property %s: %s", name, reason);
+    return false;
+}
+
+bool kafka_conf_set_str(rd_kafka_conf_t *conf, const char *name, struct str value, struct err *err)
+{
+    char *text = mem_copy(value.p, value.n);
+    bool ok = kafka_conf_set(conf, name, text, err);
+    mem_free(text);
+    return ok;
+}
+
+static bool set_theirs(rd_kafka_conf_t *conf, const struct kafka_property *properties, size_t n,
+                       struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *name = mem_copy(properties[i].name.p, properties[i].name.n);
+        bool ok = kafka_conf_set_str(conf, name, properties[i].value, err);
+        mem_free(name);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+rd_kafka_conf_t *kafka_conf_new(const struct kafka_config *config, const struct kafka_default *ours,
+                                size_t n_ours, const struct kafka_property *theirs, size_t n_theirs,
+                                struct err *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    bool ok = kafka_conf_set_str(conf, "bootstrap.servers", config->brokers, err) &&
+              kafka_conf_set_str(conf, "client.id", config->client_id, err) &&
+              kafka_conf_set(conf, "socket.keepalive.enable", "true", err);
+    for (size_t i = 0; ok && i < n_ours; i++)
+        ok = kafka_conf_set(conf, ours[i].name, ours[i].value, err);
+    ok = ok && set_theirs(conf, config->common, config->n_common, err) &&
+         set_theirs(conf, theirs, n_theirs, err);
+    if (ok)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct err *err)
+{
+    char reason[256];
+    rd_kafka_t *client = rd_kafka_new(type, conf, reason, sizeof(reason));
+    if (client == NULL) {
+        rd_kafka_conf_destroy(conf);
+        (void)err_set(err, ERR_INVALID, "Kafka client: %s", reason);
+    }
+    return client;
+}
+
+/* ---- errors -----------------------------------------------------------------------------------
+ */
+
+enum err_code kafka_err_code(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return ERR_OK;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+        return ERR_DENIED;
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        return ERR_FENCED;
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+        return ERR_TIMEOUT;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        return ERR_NOT_FOUND;
+    default:
+        return ERR_KAFKA;
+    }
+}
+
+enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
+                                    int32_t *ret, struct err *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
+    if (handle == NULL)
+        return err_set(err, ERR_INVALID, "'%s' is no topic name", topic);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, handle, &metadata, timeout_ms);
+    rd_kafka_topic_destroy(handle);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return err_set(err, kafka_err_code(code),
+                       "topic %s: the brokers do not answer (%s); is kafka.brokers right?", topic,
+                       rd_kafka_err2str(code));
+    code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    int32_t n = code == RD_KAFKA_RESP_ERR_NO_ERROR ? metadata->topics[0].partition_cnt : 0;
+    rd_kafka_metadata_destroy(metadata);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        (code == RD_KAFKA_RESP_ERR_NO_ERROR && n == 0))
+        return err_set(err, ERR_NOT_FOUND, "topic %s does not exist; create it first", topic);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return err_set(err, kafka_err_code(code), "topic %s: %s", topic, rd_kafka_err2str(code));
+    *ret = n;
+    return ERR_OK;
+}
+
+/* ---- messages ---------------------------------------------------------------------------------
+ */
+
+struct kafka_record {
+    rd_kafka_message_t *message;
+    struct header headers[];
+};
+
+static struct str bytes(const void *p, size_t n)
+{
+    return (struct str){p, n};
+}
+
+void kafka_record_of(rd_kafka_message_t *message, struct source_record *ret)
+{
+    rd_kafka_headers_t *headers = NULL;
+    size_t n = 0;
+    if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        n = rd_kafka_header_cnt(headers);
+    struct kafka_record *r = mem_alloc(sizeof(*r) + n * sizeof(r->headers[0]));
+    r->message = message;
+    for (size_t i = 0; i < n; i++) {
+        const char *name;
+        const void *value;
+        size_t size;
+        if (rd_kafka_header_get_all(headers, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            n = i;
+        else
+            r->headers[i] = (struct header){.name = str_z(name), .value = bytes(value, size)};
+    }
+    *ret = (struct source_record){
+        .offset = message->offset,
+        .timestamp_ms = rd_kafka_message_timestamp(message, NULL),
+        .key = bytes(message->key, message->key_len),
+        .value = bytes(message->payload, message->len),
+        .headers = r->headers,
+        .n_headers = n,
+        .impl = r,
+    };
+}
+
+void kafka_record_release(struct source_record *r)
+{
+    struct kafka_record *record = r->impl;
+    rd_kafka_message_destroy(record->message);
+    mem_free(record);
+    r->impl = NULL;
+}
+
+static rd_kafka_headers_t *headers_of(const struct sink_record *record)
+{
+    if (record->n_headers == 0)
+        return NULL;
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(record->n_headers);
+    for (size_t i = 0; i < record->n_headers; i++) {
+        const struct header *h = &record->headers[i];
+        /* Fails only for a read-only list, which this is not. */
+        (void)rd_kafka_header_add(headers, h->name.p, (ssize_t)h->name.n, h->value.p,
+                                  (ssize_t)h->value.n);
+    }
+    return headers;
+}
+
+rd_kafka_resp_err_t kafka_produce(rd_kafka_t *producer, const char *topic, int32_t partition,
+                                  const struct sink_record *record, void *opaque)
+{
+    rd_kafka_headers_t *headers = headers_of(record);
+    rd_kafka_vu_t arguments[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)record->key.p, record->key.n}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {(void *)(uintptr_t)record->value.p, record->value.n}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = opaque},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    size_t n = sizeof(arguments) / sizeof(arguments[0]) - (headers == NULL ? 1 : 0);
+    rd_kafka_error_t *error = rd_kafka_produceva(producer, arguments, n);
+    if (error == NULL)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    if (headers != NULL)
+        rd_kafka_headers_destroy(headers); /* produceva keeps them on success only */
+    return code;
+}
+
+void kafka_wake_loop(rd_kafka_t *client, void *loop)
+{
+    (void)client;
+    loop_wake(loop);
+}

@@ -1,0 +1,56 @@
+/* What source, sink, reader and writer share of librdkafka: configuration, log lines, error
+ * classes, headers. Private to stream/. */
+#ifndef RBR_STREAM_KAFKA_CLIENT_H
+#define RBR_STREAM_KAFKA_CLIENT_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "stream/kafka.h"
+
+/* One of ours; a property of the user's settings comes later and overrides it. */
+struct kafka_default {
+    const char *name, *value;
+};
+
+/* A configuration with brokers, client id, logging, `ours`, then the user's common and `theirs`.
+ * NULL and *err when librdkafka refuses one: the message names it. */
+rd_kafka_conf_t *kafka_conf_new(const struct kafka_config *config, const struct kafka_default *ours,
+                                size_t n_ours, const struct kafka_property *theirs, size_t n_theirs,
+                                struct err *err) RBR_MUST_CHECK;
+
+/* Sets one more; false and *err when refused. */
+bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
+                    struct err *err) RBR_MUST_CHECK;
+bool kafka_conf_set_str(rd_kafka_conf_t *conf, const char *name, struct str value,
+                        struct err *err) RBR_MUST_CHECK;
+
+/* Takes `conf`. NULL and *err when the client cannot be made. */
+rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                             struct err *err) RBR_MUST_CHECK;
+
+/* Our error for librdkafka's: DENIED and FENCED end the worker, the rest is transient or permanent.
+ */
+enum err_code kafka_err_code(rd_kafka_resp_err_t code);
+
+/* Partitions of a topic; asks the brokers for up to `timeout_ms`. A topic that does not exist is an
+ * error that says so. */
+enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
+                                    int32_t *ret, struct err *err) RBR_MUST_CHECK;
+
+/* A consumed message as the port's record. Its headers array is malloc'ed together with the handle
+ * that `impl` points to; kafka_record_release ends both. Takes `message`. */
+void kafka_record_of(rd_kafka_message_t *message, struct source_record *ret);
+void kafka_record_release(struct source_record *r);
+
+/* Hands one message over to the producer; its payload is copied. `opaque` comes back in the
+ * delivery report. */
+rd_kafka_resp_err_t kafka_produce(rd_kafka_t *producer, const char *topic, int32_t partition,
+                                  const struct sink_record *record, void *opaque) RBR_MUST_CHECK;
+
+/* The consumer whose group the sink commits for; owned by the source. */
+rd_kafka_t *kafka_source_client(struct kafka_source *s);
+
+/* rd_kafka_queue_cb_event_enable's callback: wakes the loop given as opaque. */
+void kafka_wake_loop(rd_kafka_t *client, void *loop);
+
+#endif

@@ -1,0 +1,216 @@
+#include "stream/kafka_reader.h"
+
+#include <inttypes.h>
+
+#include "base/mem.h"
+#include "stream/kafka_client.h"
+
+enum { METADATA_MS = 15000 };
+
+/* ---- reader ------------------------------------------------------------------------------------
+ */
+
+struct kafka_reader {
+    rd_kafka_t *client;
+    struct source_record record; /* the last one given out */
+    int32_t n_partitions;
+    bool *at_end; /* per partition */
+    int32_t n_at_end;
+    bool told_end;
+};
+
+static const struct kafka_default reader_defaults[] = {
+    {"group.id", "rbr-reader"}, /* librdkafka wants one; it is never joined */
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"enable.partition.eof", "true"},
+    {"check.crcs", "true"},
+    {"isolation.level", "read_committed"},
+    {"queued.max.messages.kbytes", "16384"},
+};
+
+static enum err_code assign_all(struct kafka_reader *r, const char *topic, bool from_beginning,
+                                struct err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(r->n_partitions);
+    for (int32_t i = 0; i < r->n_partitions; i++)
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset =
+            from_beginning ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t code = rd_kafka_assign(r->client, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return ERR_OK;
+    return err_set(err, kafka_err_code(code), "reading %s: %s", topic, rd_kafka_err2str(code));
+}
+
+enum err_code kafka_reader_new(const struct kafka_config *config, struct str topic,
+                               bool from_beginning, struct kafka_reader **ret, struct err *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(config, reader_defaults, ARRAY_LEN(reader_defaults),
+                                           config->consumer, config->n_consumer, err);
+    rd_kafka_t *client = conf != NULL ? kafka_client_new(RD_KAFKA_CONSUMER, conf, err) : NULL;
+    if (client == NULL)
+        return ERR_INVALID;
+    struct kafka_reader *r = mem_alloc(sizeof(*r));
+    char *name = mem_copy(topic.p, topic.n);
+    r->client = client;
+    (void)rd_kafka_poll_set_consumer(client);
+    enum err_code code = kafka_partition_count(client, name, METADATA_MS, &r->n_partitions, err);
+    if (code == ERR_OK) {
+        r->at_end = mem_array((size_t)r->n_partitions, sizeof(*r->at_end));
+        code = assign_all(r, name, from_beginning, err);
+    }
+    mem_free(name);
+    if (code != ERR_OK) {
+        kafka_reader_free(r);
+        return code;
+    }
+    *ret = r;
+    return ERR_OK;
+}
+
+static void release(struct kafka_reader *r)
+{
+    if (r->record.impl != NULL)
+        kafka_record_release(&r->record);
+}
+
+void kafka_reader_free(struct kafka_reader *r)
+{
+    if (r == NULL)
+        return;
+    release(r);
+    (void)rd_kafka_consumer_close(r->client);
+    rd_kafka_destroy(r->client);
+    mem_free(r->at_end);
+    mem_free(r);
+}
+
+/* A partition has been read to its end, or goes on after it. */
+static void note_end(struct kafka_reader *r, int32_t partition, bool at_end)
+{
+    if (partition < 0 || partition >= r->n_partitions || r->at_end[partition] == at_end)
+        return;
+    r->at_end[partition] = at_end;
+    r->n_at_end += at_end ? 1 : -1;
+    if (!at_end)
+        r->told_end = false;
+}
+
+enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct source_record *ret,
+                                  int32_t *ret_partition, struct err *err)
+{
+    release(r);
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(r->client, timeout_ms);
+    if (message == NULL)
+        return KAFKA_READ_NOTHING;
+    rd_kafka_resp_err_t code = message->err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        note_end(r, message->partition, false);
+        *ret_partition = message->partition;
+        kafka_record_of(message, &r->record);
+        *ret = r->record;
+        return KAFKA_READ_RECORD;
+    }
+    enum kafka_read what = KAFKA_READ_NOTHING;
+    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        note_end(r, message->partition, true);
+        if (r->n_at_end == r->n_partitions && !r->told_end) {
+            r->told_end = true;
+            what = KAFKA_READ_END;
+        }
+    } else if (err_class(kafka_err_code(code)) != ERR_CLASS_TRANSIENT) {
+        (void)err_set(err, kafka_err_code(code), "reading: %s", rd_kafka_message_errstr(message));
+        what = KAFKA_READ_FAILED;
+    }
+    rd_kafka_message_destroy(message);
+    return what;
+}
+
+/* ---- writer ------------------------------------------------------------------------------------
+ */
+
+struct kafka_writer {
+    rd_kafka_t *client;
+    char *topic;
+    uint64_t failed; /* delivery reports with an error */
+    rd_kafka_resp_err_t why;
+};
+
+static const struct kafka_default writer_defaults[] = {
+    {"enable.idempotence", "true"},    {"acks", "all"},
+    {"compression.codec", "zstd"},     {"linger.ms", "5"},
+    {"partitioner", "murmur2_random"}, {"message.max.bytes", "10000000"}, /* the brokers decide */
+};
+
+static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)client;
+    struct kafka_writer *w = opaque;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    w->failed++;
+    w->why = message->err;
+}
+
+enum err_code kafka_writer_new(const struct kafka_config *config, struct str topic,
+                               struct kafka_writer **ret, struct err *err)
+{
+    struct kafka_writer *w = mem_alloc(sizeof(*w));
+    w->topic = mem_copy(topic.p, topic.n);
+    rd_kafka_conf_t *conf = kafka_conf_new(config, writer_defaults, ARRAY_LEN(writer_defaults),
+                                           config->producer, config->n_producer, err);
+    enum err_code code = ERR_INVALID;
+    if (conf != NULL) {
+        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+        rd_kafka_conf_set_opaque(conf, w);
+        w->client = kafka_client_new(RD_KAFKA_PRODUCER, conf, err);
+    }
+    int32_t n;
+    if (w->client != NULL)
+        code = kafka_partition_count(w->client, w->topic, METADATA_MS, &n, err);
+    if (code != ERR_OK) {
+        kafka_writer_free(w);
+        return code;
+    }
+    *ret = w;
+    return ERR_OK;
+}
+
+void kafka_writer_free(struct kafka_writer *w)
+{
+    if (w == NULL)
+        return;
+    if (w->client != NULL)
+        rd_kafka_destroy(w->client);
+    mem_free(w->topic);
+    mem_free(w);
+}
+
+enum err_code kafka_writer_put(struct kafka_writer *w, struct str key, struct str value,
+                               struct err *err)
+{
+    struct sink_record record = {.key = key, .value = value};
+    rd_kafka_resp_err_t code;
+    while ((code = kafka_produce(w->client, w->topic, RD_KAFKA_PARTITION_UA, &record, NULL)) ==
+           RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        (void)rd_kafka_poll(w->client, 100);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return err_set(err, kafka_err_code(code), "writing to %s: %s", w->topic,
+                       rd_kafka_err2str(code));
+    (void)rd_kafka_poll(w->client, 0);
+    return ERR_OK;
+}
+
+enum err_code kafka_writer_flush(struct kafka_writer *w, int timeout_ms, struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_flush(w->client, timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return err_set(err, kafka_err_code(code), "writing to %s: %d records are not there yet: %s",
+                       w->topic, rd_kafka_outq_len(w->client), rd_kafka_err2str(code));
+    if (w->failed > 0)
+        return err_set(err, kafka_err_code(w->why),
+                       "writing to %s: %" PRIu64 " records were not taken: %s", w->topic, w->failed,
+                       rd_kafka_err2str(w->why));
+    return ERR_OK;
+}

@@ -1,0 +1,43 @@
+/* Reading topics without a group, and writing records without transactions: what the commands
+ * `tail`, `produce` and `demo` need. Nothing is committed, no offset is moved. Blocking; one thread
+ * an object. */
+#ifndef RBR_STREAM_KAFKA_READER_H
+#define RBR_STREAM_KAFKA_READER_H
+
+#include "stream/kafka.h"
+
+struct kafka_reader;
+
+enum kafka_read {
+    KAFKA_READ_RECORD,
+    KAFKA_READ_NOTHING, /* within the time given */
+    KAFKA_READ_END, /* every partition has been read to its end; more may still come */
+    KAFKA_READ_FAILED,
+};
+
+/* All partitions of `topic`, from the beginning or from now on; what open transactions hide stays
+ * hidden. Uses brokers, client_id and properties of `config`. */
+enum err_code kafka_reader_new(const struct kafka_config *config, struct str topic,
+                               bool from_beginning, struct kafka_reader **ret,
+                               struct err *err) RBR_MUST_CHECK;
+void kafka_reader_free(struct kafka_reader *r);
+
+/* The record is valid until the next call. */
+enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct source_record *ret,
+                                  int32_t *ret_partition, struct err *err) RBR_MUST_CHECK;
+
+struct kafka_writer;
+
+enum err_code kafka_writer_new(const struct kafka_config *config, struct str topic,
+                               struct kafka_writer **ret, struct err *err) RBR_MUST_CHECK;
+void kafka_writer_free(struct kafka_writer *w);
+
+/* Copies the record; placed by key. Waits while the producer's queue is full. */
+enum err_code kafka_writer_put(struct kafka_writer *w, struct str key, struct str value,
+                               struct err *err) RBR_MUST_CHECK;
+
+/* Waits until the brokers have all of them; an error says how many they do not have, and why. */
+enum err_code kafka_writer_flush(struct kafka_writer *w, int timeout_ms,
+                                 struct err *err) RBR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,537 @@
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "obs/log.h"
+#include "stream/kafka_client.h"
+
+/* One batch at a time goes from the loop thread to the publisher thread and back:
+ *
+ *   publish -> [to_do] -> publisher: begin, produce, delivery reports, offsets, commit -> inbox ->
+ * poll -> done
+ *
+ * The publisher thread alone calls the producer once it runs. */
+
+enum {
+    FLUSH_MS = 1000,
+    CALL_MS = 10000, /* one blocking call of a transaction */
+    PATIENCE_US = 60000000, /* for one batch, retries included */
+    ENVELOPE_BYTES = 128, /* record header and batch header, generously */
+    MESSAGE_BYTES_MAX =
+        1000000 /* when the topic's limit is not known: below every broker's default */
+};
+
+enum { TOPICS = 2 };
+
+struct target {
+    char *topic;
+    bool same_partitions; /* as many as the input: a record keeps its partition */
+    size_t message_bytes; /* its max.message.bytes */
+};
+
+struct kafka_sink {
+    struct sink port;
+    rd_kafka_t *consumer; /* the source's: group metadata, commits of at_least_once */
+    rd_kafka_t *producer;
+    bool transactional;
+    struct target targets[TOPICS]; /* by enum sink_topic */
+    pthread_t thread;
+    bool thread_runs;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct sink_batch *to_do; /* under lock */
+    bool stop; /* under lock */
+    struct inbox back; /* finished batches */
+    struct inbox_item item; /* of the one batch */
+    struct sink_batch *done;
+    int64_t give_up_us; /* publisher: for the batch in hand */
+    size_t reports_left;
+};
+
+/* ---- publisher thread: outcomes ---------------------------------------------------------------
+ */
+
+/* What a failed call means for the batch. */
+enum verdict { GO_ON, CALL_AGAIN, ABORT, GIVE_UP };
+
+static enum verdict judge_error(struct kafka_sink *s, struct sink_batch *b, const char *what,
+                                rd_kafka_error_t *error)
+{
+    if (error == NULL)
+        return GO_ON;
+    enum verdict verdict = GIVE_UP;
+    if (rd_kafka_error_txn_requires_abort(error))
+        verdict = ABORT;
+    else if (!rd_kafka_error_is_fatal(error) && rd_kafka_error_is_retriable(error) &&
+             clock_mono_us(&clock_real) < s->give_up_us)
+        verdict = CALL_AGAIN;
+    (void)err_set(&b->err, kafka_err_code(rd_kafka_error_code(error)), "%s: %s", what,
+                  rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return verdict;
+}
+
+static enum sink_outcome abort_transaction(struct kafka_sink *s, struct sink_batch *b)
+{
+    struct err why = b->err;
+    enum verdict verdict;
+    do
+        verdict = judge_error(s, b, "aborting a transaction",
+                              rd_kafka_abort_transaction(s->producer, CALL_MS));
+    while (verdict == CALL_AGAIN);
+    if (verdict != GO_ON)
+        return SINK_FAILED;
+    b->err = why;
+    return SINK_ABORTED;
+}
+
+/* ---- publisher thread: records ----------------------------------------------------------------
+ */
+
+/* A delivery report that says "too large" although the size was checked: the topic's limit was
+ * lowered. */
+static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)producer;
+    struct kafka_sink *s = opaque;
+    struct sink_batch *b = s->done;
+    struct sink_record *record = message->_private;
+    s->reports_left--;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        record->too_large = true;
+    /* Purged messages say nothing new. */
+    if (b->err.code == ERR_OK || message->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+        (void)err_set(&b->err, kafka_err_code(message->err), "publishing to %s: %s",
+                      rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
+}
+
+static size_t wire_bytes(const struct sink_record *r)
+{
+    size_t n = r->key.n + r->value.n + ENVELOPE_BYTES;
+    for (size_t i = 0; i < r->n_headers; i++)
+        n += r->headers[i].name.n + r->headers[i].value.n + 8;
+    return n;
+}
+
+static bool produce_one(struct kafka_sink *s, struct sink_batch *b, struct sink_record *r)
+{
+    const struct target *to = &s->targets[r->to];
+    int32_t partition = to->same_partitions ? r->partition : RD_KAFKA_PARTITION_UA;
+    rd_kafka_resp_err_t code;
+    while ((code = kafka_produce(s->producer, to->topic, partition, r, r)) ==
+           RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        (void)rd_kafka_poll(s->producer, 100);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        s->reports_left++;
+        return true;
+    }
+    r->too_large = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    (void)err_set(&b->err, kafka_err_code(code), "publishing to %s: %s", to->topic,
+                  rd_kafka_err2str(code));
+    return false;
+}
+
+/* True when no record is above its topic's limit; marks those that are. */
+static bool sizes_fit(struct kafka_sink *s, struct sink_batch *b)
+{
+    bool fit = true;
+    for (size_t i = 0; i < b->n_records; i++) {
+        struct sink_record *r = &b->records[i];
+        const struct target *to = &s->targets[r->to];
+        r->too_large = wire_bytes(r) > to->message_bytes;
+        if (r->too_large && fit)
+            (void)err_set(&b->err, ERR_LIMIT, "a message is larger than %s takes (%zu bytes)",
+                          to->topic, to->message_bytes);
+        fit = fit && !r->too_large;
+    }
+    return fit;
+}
+
+/* All records handed over and every report in, without an error. */
+static bool produce_all(struct kafka_sink *s, struct sink_batch *b)
+{
+    bool ok = true;
+    s->reports_left = 0;
+    for (size_t i = 0; ok && i < b->n_records; i++)
+        ok = produce_one(s, b, &b->records[i]);
+    while (s->reports_left > 0 && clock_mono_us(&clock_real) < s->give_up_us)
+        (void)rd_kafka_flush(s->producer, FLUSH_MS);
+    if (s->reports_left > 0) {
+        (void)err_set(&b->err, ERR_TIMEOUT, "publishing: no delivery report for %zu records",
+                      s->reports_left);
+        (void)rd_kafka_purge(s->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        while (s->reports_left > 0)
+            (void)rd_kafka_flush(s->producer, FLUSH_MS);
+        return false;
+    }
+    return b->err.code == ERR_OK;
+}
+
+static rd_kafka_topic_partition_list_t *offsets_of(const struct sink_batch *b)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)b->n_offsets);
+    for (size_t i = 0; i < b->n_offsets; i++) {
+        const struct sink_offset *o = &b->offsets[i];
+        rd_kafka_topic_partition_t *p =
+            rd_kafka_topic_partition_list_add(list, o->topic.p, o->partition);
+        p->offset = o->offset;
+        if (o->metadata.n == 0)
+            continue;
+        /* librdkafka frees it with free(). */
+        p->metadata = mem_copy(o->metadata.p, o->metadata.n);
+        p->metadata_size = o->metadata.n;
+    }
+    return list;
+}
+
+/* ---- publisher thread: exactly once ------------------------------------------------------------
+ */
+
+static enum verdict send_offsets(struct kafka_sink *s, struct sink_batch *b)
+{
+    rd_kafka_topic_partition_list_t *offsets = offsets_of(b);
+    enum verdict verdict;
+    do {
+        rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(s->consumer);
+        verdict =
+            judge_error(s, b, "sending offsets",
+                        rd_kafka_send_offsets_to_transaction(s->producer, offsets, group, CALL_MS));
+        rd_kafka_consumer_group_metadata_destroy(group);
+    } while (verdict == CALL_AGAIN);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    return verdict;
+}
+
+static enum verdict commit(struct kafka_sink *s, struct sink_batch *b)
+{
+    enum verdict verdict;
+    do
+        verdict = judge_error(s, b, "committing a transaction",
+                              rd_kafka_commit_transaction(s->producer, CALL_MS));
+    while (verdict == CALL_AGAIN);
+    return verdict;
+}
+
+static enum sink_outcome publish_transaction(struct kafka_sink *s, struct sink_batch *b)
+{
+    if (!sizes_fit(s, b))
+        return SINK_ABORTED;
+    enum verdict verdict =
+        judge_error(s, b, "beginning a transaction", rd_kafka_begin_transaction(s->producer));
+    if (verdict != GO_ON)
+        return SINK_FAILED;
+    if (!produce_all(s, b))
+        return abort_transaction(s, b);
+    verdict = send_offsets(s, b);
+    if (verdict == GO_ON)
+        verdict = commit(s, b);
+    switch (verdict) {
+    case GO_ON:
+        return SINK_COMMITTED;
+    case ABORT:
+        return abort_transaction(s, b);
+    case CALL_AGAIN:
+    case GIVE_UP:
+        break;
+    }
+    return SINK_FAILED;
+}
+
+/* ---- publisher thread: at least once ------------------------------------------------------------
+ */
+
+static enum sink_outcome publish_and_commit(struct kafka_sink *s, struct sink_batch *b)
+{
+    if (!sizes_fit(s, b) || !produce_all(s, b)) {
+        char reason[256];
+        return rd_kafka_fatal_error(s->producer, reason, sizeof(reason)) !=
+                       RD_KAFKA_RESP_ERR_NO_ERROR
+                   ? SINK_FAILED
+                   : SINK_ABORTED;
+    }
+    rd_kafka_topic_partition_list_t *offsets = offsets_of(b);
+    rd_kafka_resp_err_t code = rd_kafka_commit(s->consumer, offsets, 0);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return SINK_COMMITTED;
+    (void)err_set(&b->err, kafka_err_code(code), "committing offsets: %s", rd_kafka_err2str(code));
+    return err_class(b->err.code) == ERR_CLASS_FATAL ? SINK_FAILED : SINK_ABORTED;
+}
+
+static void *publisher(void *arg)
+{
+    struct kafka_sink *s = arg;
+    (void)pthread_mutex_lock(&s->lock);
+    while (!s->stop) {
+        struct sink_batch *b = s->to_do;
+        if (b == NULL) {
+            (void)pthread_cond_wait(&s->wake, &s->lock);
+            continue;
+        }
+        s->to_do = NULL;
+        (void)pthread_mutex_unlock(&s->lock);
+        s->done = b;
+        s->give_up_us = clock_mono_us(&clock_real) + PATIENCE_US;
+        b->err.code = ERR_OK;
+        b->outcome = s->transactional ? publish_transaction(s, b) : publish_and_commit(s, b);
+        inbox_post(&s->back, &s->item);
+        (void)pthread_mutex_lock(&s->lock);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* ---- the port -----------------------------------------------------------------------------------
+ */
+
+static struct kafka_sink *of(struct sink *port)
+{
+    return CONTAINER_OF(port, struct kafka_sink, port);
+}
+
+static void sink_publish(struct sink *port, struct sink_batch *b)
+{
+    struct kafka_sink *s = of(port);
+    (void)pthread_mutex_lock(&s->lock);
+    s->to_do = b;
+    (void)pthread_cond_signal(&s->wake);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void sink_poll(struct sink *port)
+{
+    struct kafka_sink *s = of(port);
+    if (inbox_take(&s->back) == NULL)
+        return;
+    struct sink_batch *b = s->done;
+    if (b->outcome != SINK_COMMITTED)
+        log_warning("sink.not_published", "%s; the batch %s", b->err.msg,
+                    b->outcome == SINK_ABORTED ? "is tried again" : "ends this worker");
+    b->done(b);
+}
+
+static void sink_close(struct sink *port)
+{
+    struct kafka_sink *s = of(port);
+    if (!s->thread_runs)
+        return;
+    (void)pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    (void)pthread_cond_signal(&s->wake);
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_join(s->thread, NULL);
+    s->thread_runs = false;
+}
+
+/* ---- topics
+ * -------------------------------------------------------------------------------------- */
+
+/* max.message.bytes of the result's topic; the default when it does not say. */
+static size_t limit_in(rd_kafka_event_t *event)
+{
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    size_t n = 0, n_entries = 0;
+    const rd_kafka_ConfigResource_t **resources =
+        result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &n) : NULL;
+    const rd_kafka_ConfigEntry_t **entries =
+        n == 1 ? rd_kafka_ConfigResource_configs(resources[0], &n_entries) : NULL;
+    for (size_t i = 0; i < n_entries; i++) {
+        long value;
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") != 0)
+            continue;
+        const char *text = rd_kafka_ConfigEntry_value(entries[i]);
+        if (text != NULL && (value = strtol(text, NULL, 10)) > 0)
+            return (size_t)value;
+    }
+    return MESSAGE_BYTES_MAX;
+}
+
+static size_t ask_limit(rd_kafka_t *client, const char *topic, int timeout_ms)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
+    rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
+    size_t limit = MESSAGE_BYTES_MAX;
+    if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        limit = limit_in(event);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+    return limit;
+}
+
+/* Looks at both output topics through the consumer, whose client is there already: how many
+ * partitions they have, and how large a message may be. */
+static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_config *config,
+                                    int timeout_ms, struct err *err)
+{
+    int32_t input, n;
+    char *topic = mem_copy(config->input.p, config->input.n);
+    enum err_code code = kafka_partition_count(s->consumer, topic, timeout_ms, &input, err);
+    mem_free(topic);
+    for (size_t i = 0; code == ERR_OK && i < TOPICS; i++) {
+        struct target *t = &s->targets[i];
+        code = kafka_partition_count(s->consumer, t->topic, timeout_ms, &n, err);
+        if (code != ERR_OK)
+            break;
+        t->same_partitions = n == input;
+        t->message_bytes =
+            config->embedded ? MESSAGE_BYTES_MAX : ask_limit(s->consumer, t->topic, timeout_ms);
+        if (!t->same_partitions)
+            log_info("sink.partitions",
+                     "%s has %" PRId32 " partitions and the input %" PRId32
+                     ": records are placed by key",
+                     t->topic, n, input);
+    }
+    return code;
+}
+
+/* ---- lifecycle
+ * ----------------------------------------------------------------------------------- */
+
+static const struct kafka_default producer_defaults[] = {
+    {"enable.idempotence", "true"},
+    {"acks", "all"},
+    {"compression.codec", "zstd"},
+    {"linger.ms", "5"},
+    {"partitioner", "murmur2_random"}, /* as the Java clients place a key */
+    {"message.timeout.ms", "45000"},
+    {"retry.backoff.ms",
+     "5"}, /* of CONCURRENT_TRANSACTIONS: measured 48 ms a transaction, not 113 */
+};
+
+static bool identify(rd_kafka_conf_t *conf, const struct kafka_config *config, struct err *err)
+{
+    char id[512], host[128] = "";
+    if (config->transactional_id.n > 0)
+        return kafka_conf_set_str(conf, "transactional.id", config->transactional_id, err);
+    if (config->instance_id.n > 0) {
+        (void)snprintf(id, sizeof(id), "%.*s-%.*s", STR_ARGS(config->group),
+                       STR_ARGS(config->instance_id));
+    } else {
+        (void)gethostname(host, sizeof(host) - 1);
+        (void)snprintf(id, sizeof(id), "%.*s-%s-%d", STR_ARGS(config->group), host, (int)getpid());
+    }
+    return kafka_conf_set(conf, "transactional.id", id, err);
+}
+
+/* One message may be as large as the more generous topic takes, one request no larger than what
+ * both take: a batch that is refused for its size would not tell which message was to blame. */
+static bool set_sizes(struct kafka_sink *s, rd_kafka_conf_t *conf, struct err *err)
+{
+    char text[32];
+    size_t a = s->targets[0].message_bytes, b = s->targets[1].message_bytes;
+    size_t batch = a < b ? a : b, message = a < b ? b : a;
+    (void)snprintf(text, sizeof(text), "%zu", message > 2000 ? message : 2000);
+    if (!kafka_conf_set(conf, "message.max.bytes", text, err))
+        return false;
+    (void)snprintf(text, sizeof(text), "%zu",
+                   batch < MESSAGE_BYTES_MAX ? batch : MESSAGE_BYTES_MAX);
+    return kafka_conf_set(conf, "batch.size", text, err);
+}
+
+static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_config *config,
+                                  struct err *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(config, producer_defaults, ARRAY_LEN(producer_defaults),
+                                           config->producer, config->n_producer, err);
+    if (conf == NULL)
+        return NULL;
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_opaque(conf, s);
+    if (set_sizes(s, conf, err) && (!s->transactional || identify(conf, config, err)))
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+static enum err_code init_transactions(struct kafka_sink *s, int64_t until_us, struct err *err)
+{
+    for (;;) {
+        rd_kafka_error_t *error = rd_kafka_init_transactions(s->producer, CALL_MS);
+        if (error == NULL)
+            return ERR_OK;
+        bool again = rd_kafka_error_is_retriable(error) && clock_mono_us(&clock_real) < until_us;
+        enum err_code code =
+            err_set(err, kafka_err_code(rd_kafka_error_code(error)),
+                    "starting the transactional producer: %s", rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+        if (!again)
+            return code;
+    }
+}
+
+static enum err_code start(struct kafka_sink *s, const struct kafka_config *config,
+                           int64_t until_us, struct err *err)
+{
+    int timeout_ms = (int)((until_us - clock_mono_us(&clock_real)) / 1000);
+    enum err_code code = look_at_topics(s, config, timeout_ms, err);
+    if (code != ERR_OK)
+        return code;
+    rd_kafka_conf_t *conf = configure(s, config, err);
+    s->producer = conf != NULL ? kafka_client_new(RD_KAFKA_PRODUCER, conf, err) : NULL;
+    if (s->producer == NULL)
+        return ERR_INVALID;
+    if (s->transactional)
+        code = init_transactions(s, until_us, err);
+    if (code == ERR_OK) {
+        s->thread_runs = pthread_create(&s->thread, NULL, publisher, s) == 0;
+        if (!s->thread_runs)
+            code = err_set(err, ERR_INTERNAL, "the publisher thread cannot be started");
+    }
+    return code;
+}
+
+enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source,
+                             const struct kafka_config *config, int64_t timeout_us,
+                             struct kafka_sink **ret, struct err *err)
+{
+    struct kafka_sink *s = mem_alloc(sizeof(*s));
+    s->port = (struct sink){sink_publish, sink_poll, sink_close};
+    s->consumer = kafka_source_client(source);
+    s->transactional = config->delivery == DELIVERY_EXACTLY_ONCE;
+    s->targets[SINK_REWARDS].topic = mem_copy(config->output.p, config->output.n);
+    s->targets[SINK_DEAD_LETTERS].topic = mem_copy(config->dead_letters.p, config->dead_letters.n);
+    (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_cond_init(&s->wake, NULL);
+    inbox_init(&s->back, loop);
+    enum err_code code = start(s, config, clock_mono_us(&clock_real) + timeout_us, err);
+    if (code != ERR_OK) {
+        kafka_sink_free(s);
+        return code;
+    }
+    *ret = s;
+    return ERR_OK;
+}
+
+void kafka_sink_free(struct kafka_sink *s)
+{
+    if (s == NULL)
+        return;
+    sink_close(&s->port);
+    if (s->producer != NULL)
+        rd_kafka_destroy(s->producer);
+    for (size_t i = 0; i < TOPICS; i++)
+        mem_free(s->targets[i].topic);
+    inbox_done(&s->back);
+    (void)pthread_cond_destroy(&s->wake);
+    (void)pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+}
+
+struct sink *kafka_sink_port(struct kafka_sink *s)
+{
+    return &s->port;
+}

@@ -1,0 +1,548 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/sm.h"
+#include "obs/log.h"
+#include "stream/kafka_client.h"
+
+/*            assign event               offsets known                 revoke event
+ *   IDLE --------------------> LOOKING_UP ------------> ASSIGNED -----------------> REVOKING
+ *    ^                           |    ^ |                                             |
+ *    |                           '----' | (closing, or revoked meanwhile)             |
+ *    |                        try again |                                             |
+ *    '----------------------------------+---------------------------------------------'
+ *                     rd_kafka_assign(NULL)                        revoke_done
+ *   any of them ---- rd_kafka_consumer_closed ----> CLOSED
+ *
+ * Offsets are looked up by calls that block, so on a thread of libuv's pool; librdkafka waits for
+ * our assign meanwhile. We assign explicit offsets always: `auto.offset.reset` never decides. */
+enum state { IDLE, LOOKING_UP, ASSIGNED, REVOKING, CLOSED };
+
+static const struct sm_state states[] = {
+    [IDLE] = {"idle", SM_TO(LOOKING_UP) | SM_TO(CLOSED)},
+    [LOOKING_UP] = {"looking up", SM_TO(IDLE) | SM_TO(ASSIGNED) | SM_TO(CLOSED)},
+    [ASSIGNED] = {"assigned", SM_TO(REVOKING) | SM_TO(CLOSED)},
+    [REVOKING] = {"revoking", SM_TO(IDLE) | SM_TO(CLOSED)},
+    [CLOSED] = {"closed", 0},
+};
+
+enum {
+    EVENTS_PER_POLL = 64, /* then the loop gets a turn */
+    LOOKUP_TIMEOUT_MS = 10000,
+    LOOKUP_RETRY_US = 1000000,
+    CLOSE_WAIT_MS = 5000,
+};
+
+struct kafka_partition {
+    char *topic;
+    int32_t number;
+    rd_kafka_queue_t *queue;
+};
+
+/* What one look-up finds, written by the pool's thread and read after it. */
+struct lookup {
+    uv_work_t work;
+    rd_kafka_t *client;
+    enum kafka_start start;
+    rd_kafka_topic_partition_list_t *partitions; /* in: which; out: offset, metadata */
+    struct err err;
+    bool again; /* the failure may pass */
+};
+
+struct kafka_source {
+    struct source port;
+    struct loop *loop;
+    struct source_listener listener;
+    rd_kafka_t *client;
+    rd_kafka_queue_t *events, *close_events; /* the latter once closing */
+    enum state state;
+    enum kafka_start start;
+    struct lookup lookup;
+    bool looking; /* the pool's thread has `lookup` */
+    bool revoked; /* while looking up: give the partitions back */
+    bool closing, failed;
+    int64_t look_again_us;
+    struct kafka_partition *partitions;
+    size_t n_partitions;
+};
+
+static void move(struct kafka_source *s, enum state to)
+{
+    s->state = (enum state)sm_move(states, (int)s->state, (int)to);
+}
+
+static void fail(struct kafka_source *s, const struct err *e)
+{
+    if (s->failed || s->closing)
+        return;
+    s->failed = true;
+    s->listener.failed(s->listener.arg, e);
+}
+
+/* ---- offsets to start at ----------------------------------------------------------------------
+ */
+
+static enum err_code lookup_failed(struct lookup *l, rd_kafka_resp_err_t code, const char *what)
+{
+    enum err_code ours = kafka_err_code(code);
+    l->again = err_class(ours) == ERR_CLASS_TRANSIENT;
+    return err_set(&l->err, ours, "%s: %s", what, rd_kafka_err2str(code));
+}
+
+/* Where a partition starts: its committed offset while the log still has it, else what kafka.start
+ * says. */
+static enum err_code start_offset(struct lookup *l, rd_kafka_topic_partition_t *p)
+{
+    int64_t low, high;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(l->client, p->topic, p->partition,
+                                                                &low, &high, LOOKUP_TIMEOUT_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return lookup_failed(l, code, "looking up the ends of the input");
+    if (p->offset >= low && p->offset <= high)
+        return ERR_OK;
+    int64_t committed = p->offset;
+    if (l->start == KAFKA_START_ERROR)
+        return committed < 0
+                   ? err_set(&l->err, ERR_NOT_FOUND,
+                             "%s[%" PRId32 "]: the group has no committed offset and kafka.start "
+                             "is error; set it to earliest or latest for the first start",
+                             p->topic, p->partition)
+                   : err_set(&l->err, ERR_RANGE,
+                             "%s[%" PRId32 "]: the committed offset %" PRId64
+                             " is outside the log [%" PRId64 ", %" PRId64
+                             "] and kafka.start is error; set it to earliest or latest to go on",
+                             p->topic, p->partition, committed, low, high);
+    p->offset = l->start == KAFKA_START_EARLIEST ? low : high;
+    if (committed >= 0)
+        log_warning("source.offset_out_of_range",
+                    "%s[%" PRId32 "]: committed offset %" PRId64 " is outside the log [%" PRId64
+                    ", %" PRId64 "]; starting at %" PRId64,
+                    p->topic, p->partition, committed, low, high, p->offset);
+    return ERR_OK;
+}
+
+static void look_up(uv_work_t *work)
+{
+    struct lookup *l = CONTAINER_OF(work, struct lookup, work);
+    l->err.code = ERR_OK;
+    l->again = false;
+    rd_kafka_resp_err_t code = rd_kafka_committed(l->client, l->partitions, LOOKUP_TIMEOUT_MS);
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < l->partitions->cnt; i++)
+        code = l->partitions->elems[i].err;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)lookup_failed(l, code, "looking up committed offsets");
+        return;
+    }
+    for (int i = 0; i < l->partitions->cnt; i++)
+        if (start_offset(l, &l->partitions->elems[i]) != ERR_OK)
+            return;
+}
+
+/* ---- assignment -------------------------------------------------------------------------------
+ */
+
+/* librdkafka's own errors here are about its state; it asks again if it disagrees. */
+static void assign(struct kafka_source *s, const rd_kafka_topic_partition_list_t *partitions)
+{
+    rd_kafka_resp_err_t code = rd_kafka_assign(s->client, partitions);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_warning("source.assign", "%s", rd_kafka_err2str(code));
+}
+
+static void give_back(struct kafka_source *s)
+{
+    move(s, IDLE);
+    assign(s, NULL);
+}
+
+/* Every partition gets a queue of its own before it is fetched, so that reading one is a choice. */
+static void take_partitions(struct kafka_source *s)
+{
+    rd_kafka_topic_partition_list_t *list = s->lookup.partitions;
+    s->n_partitions = (size_t)list->cnt;
+    s->partitions = mem_array(s->n_partitions, sizeof(*s->partitions));
+    for (size_t i = 0; i < s->n_partitions; i++) {
+        struct kafka_partition *p = &s->partitions[i];
+        p->topic = mem_strdup(list->elems[i].topic);
+        p->number = list->elems[i].partition;
+        p->queue = rd_kafka_queue_get_partition(s->client, p->topic, p->number);
+        rd_kafka_queue_forward(p->queue, NULL);
+        rd_kafka_queue_cb_event_enable(p->queue, kafka_wake_loop, s->loop);
+    }
+}
+
+static void drop_partitions(struct kafka_source *s)
+{
+    for (size_t i = 0; i < s->n_partitions; i++) {
+        rd_kafka_queue_cb_event_enable(s->partitions[i].queue, NULL, NULL);
+        rd_kafka_queue_destroy(s->partitions[i].queue);
+        mem_free(s->partitions[i].topic);
+    }
+    mem_free(s->partitions);
+    s->partitions = NULL;
+    s->n_partitions = 0;
+}
+
+static void tell_assigned(struct kafka_source *s)
+{
+    rd_kafka_topic_partition_list_t *list = s->lookup.partitions;
+    struct source_partition *told = mem_array(s->n_partitions, sizeof(*told));
+    for (size_t i = 0; i < s->n_partitions; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        told[i] = (struct source_partition){
+            .topic = str_z(s->partitions[i].topic),
+            .partition = p->partition,
+            .offset = p->offset,
+            .metadata = {p->metadata, p->metadata_size},
+        };
+        log_info("source.assigned", "%s[%" PRId32 "] from offset %" PRId64, p->topic, p->partition,
+                 p->offset);
+    }
+    s->listener.assigned(s->listener.arg, told, s->n_partitions);
+    mem_free(told);
+}
+
+static void start_lookup(struct kafka_source *s);
+
+static void on_looked_up(uv_work_t *work, int status)
+{
+    (void)status;
+    struct kafka_source *s =
+        CONTAINER_OF(CONTAINER_OF(work, struct lookup, work), struct kafka_source, lookup);
+    struct lookup *l = &s->lookup;
+    s->looking = false;
+    if (s->state != LOOKING_UP)
+        return;
+    if (s->closing || s->revoked) {
+        give_back(s);
+    } else if (l->err.code == ERR_OK) {
+        move(s, ASSIGNED);
+        take_partitions(s);
+        assign(s, l->partitions);
+        tell_assigned(s);
+    } else if (l->again) {
+        log_warning("source.lookup_failed", "%s; trying again", l->err.msg);
+        s->look_again_us = clock_mono_us(&clock_real) + LOOKUP_RETRY_US;
+    } else {
+        fail(s, &l->err);
+    }
+}
+
+static void start_lookup(struct kafka_source *s)
+{
+    s->looking = true;
+    s->look_again_us = CLOCK_NEVER;
+    (void)uv_queue_work(&s->loop->uv, &s->lookup.work, look_up, on_looked_up);
+}
+
+static void on_assign_event(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+{
+    if (s->state != IDLE) {
+        log_warning("source.unexpected_assignment", "ignored while %s", states[s->state].name);
+        return;
+    }
+    move(s, LOOKING_UP);
+    if (s->lookup.partitions != NULL)
+        rd_kafka_topic_partition_list_destroy(s->lookup.partitions);
+    s->lookup.partitions = rd_kafka_topic_partition_list_copy(list);
+    s->revoked = false;
+    start_lookup(s);
+}
+
+static void on_revoke_event(struct kafka_source *s)
+{
+    bool lost = rd_kafka_assignment_lost(s->client) != 0;
+    switch (s->state) {
+    case ASSIGNED:
+        move(s, REVOKING);
+        log_info(lost ? "source.lost" : "source.revoked", "%zu partitions", s->n_partitions);
+        if (lost)
+            s->listener.lost(s->listener.arg);
+        else
+            s->listener.revoked(s->listener.arg);
+        break;
+    case LOOKING_UP:
+        s->revoked = true;
+        if (!s->looking)
+            give_back(s);
+        break;
+    case IDLE:
+        assign(s, NULL);
+        break;
+    case REVOKING:
+    case CLOSED:
+        break;
+    }
+}
+
+/* ---- events -----------------------------------------------------------------------------------
+ */
+
+static void on_error_event(struct kafka_source *s, rd_kafka_resp_err_t code, const char *text)
+{
+    struct err err;
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        char reason[256];
+        code = rd_kafka_fatal_error(s->client, reason, sizeof(reason));
+        (void)err_set(&err, kafka_err_code(code), "consumer: %s", reason);
+        fail(s, &err);
+        return;
+    }
+    enum err_code ours = kafka_err_code(code);
+    if (err_class(ours) == ERR_CLASS_FATAL) {
+        (void)err_set(&err, ours, "consumer: %s", text);
+        fail(s, &err);
+        return;
+    }
+    log_warning("source.error", "%s", text);
+}
+
+static void on_event(struct kafka_source *s, rd_kafka_event_t *event)
+{
+    switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_REBALANCE:
+        if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+            on_assign_event(s, rd_kafka_event_topic_partition_list(event));
+        else
+            on_revoke_event(s);
+        break;
+    case RD_KAFKA_EVENT_ERROR:
+        on_error_event(s, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
+        break;
+    default:
+        break;
+    }
+}
+
+static void serve(struct kafka_source *s, rd_kafka_queue_t *queue)
+{
+    for (int i = 0; i < EVENTS_PER_POLL; i++) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
+        if (event == NULL)
+            return;
+        on_event(s, event);
+        rd_kafka_event_destroy(event);
+    }
+    loop_wake(s->loop);
+}
+
+/* ---- the port ---------------------------------------------------------------------------------
+ */
+
+static struct kafka_source *of(struct source *port)
+{
+    return CONTAINER_OF(port, struct kafka_source, port);
+}
+
+static void source_listen(struct source *port, const struct source_listener *l)
+{
+    of(port)->listener = *l;
+}
+
+static void source_poll(struct source *port)
+{
+    struct kafka_source *s = of(port);
+    serve(s, s->events);
+    if (s->close_events != NULL)
+        serve(s, s->close_events);
+    if (s->state == LOOKING_UP && !s->looking) {
+        if (s->closing)
+            give_back(s);
+        else if (clock_mono_us(&clock_real) >= s->look_again_us)
+            start_lookup(s);
+    }
+    if (s->closing && s->state != CLOSED && !s->looking && rd_kafka_consumer_closed(s->client)) {
+        move(s, CLOSED);
+        s->listener.closed(s->listener.arg);
+    }
+}
+
+static bool source_next(struct source *port, size_t index, struct source_record *ret)
+{
+    struct kafka_source *s = of(port);
+    struct kafka_partition *p = &s->partitions[index];
+    rd_kafka_message_t *message;
+    while ((message = rd_kafka_consume_queue(p->queue, 0)) != NULL) {
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            kafka_record_of(message, ret);
+            return true;
+        }
+        char text[384];
+        (void)snprintf(text, sizeof(text), "%s[%" PRId32 "]: %s", p->topic, p->number,
+                       rd_kafka_message_errstr(message));
+        rd_kafka_resp_err_t code = message->err;
+        rd_kafka_message_destroy(message);
+        if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+            /* The log lost what we were to read next. A new look-up decides where to go on. */
+            struct err err;
+            (void)err_set(&err, ERR_RANGE,
+                          "%s; the log was cut below what was still to be read: start again with "
+                          "kafka.start set to earliest or latest",
+                          text);
+            fail(s, &err);
+        } else {
+            on_error_event(s, code, text);
+        }
+    }
+    return false;
+}
+
+static void source_release(struct source *port, struct source_record *r)
+{
+    (void)port;
+    kafka_record_release(r);
+}
+
+static void source_revoke_done(struct source *port)
+{
+    struct kafka_source *s = of(port);
+    drop_partitions(s);
+    give_back(s);
+}
+
+static void source_close(struct source *port)
+{
+    struct kafka_source *s = of(port);
+    if (s->closing)
+        return;
+    s->closing = true;
+    s->close_events = rd_kafka_queue_new(s->client);
+    rd_kafka_queue_cb_event_enable(s->close_events, kafka_wake_loop, s->loop);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->client, s->close_events);
+    if (error != NULL) {
+        log_warning("source.close", "%s", rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    }
+    loop_wake(s->loop);
+}
+
+/* ---- lifecycle --------------------------------------------------------------------------------
+ */
+
+static const struct kafka_default consumer_defaults[] = {
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "error"},
+    {"check.crcs", "true"},
+    {"isolation.level", "read_committed"},
+    /* cooperative-sticky aborts the process in 2.0.2 */
+    {"partition.assignment.strategy", "range,roundrobin"},
+    /* Per partition; what the pipeline holds is in its own budget. */
+    {"queued.max.messages.kbytes", "4096"},
+    {"queued.min.messages", "1000"},
+    {"fetch.message.max.bytes", "1048576"},
+};
+
+static rd_kafka_conf_t *configure(const struct kafka_config *config, struct err *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(config, consumer_defaults, ARRAY_LEN(consumer_defaults),
+                                           config->consumer, config->n_consumer, err);
+    if (conf == NULL)
+        return NULL;
+    bool ok = kafka_conf_set_str(conf, "group.id", config->group, err);
+    if (ok && config->instance_id.n > 0)
+        ok = kafka_conf_set_str(conf, "group.instance.id", config->instance_id, err);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR);
+    if (ok)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+static enum err_code subscribe(struct kafka_source *s, const struct kafka_config *config,
+                               struct err *err)
+{
+    char *topic = mem_copy(config->input.p, config->input.n);
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    (void)rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(s->client, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    enum err_code ours = ERR_OK;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        ours = err_set(err, kafka_err_code(code), "subscribing to %s: %s", topic,
+                       rd_kafka_err2str(code));
+    mem_free(topic);
+    return ours;
+}
+
+enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *config,
+                               struct kafka_source **ret, struct err *err)
+{
+    rd_kafka_conf_t *conf = configure(config, err);
+    rd_kafka_t *client = conf != NULL ? kafka_client_new(RD_KAFKA_CONSUMER, conf, err) : NULL;
+    if (client == NULL)
+        return ERR_INVALID;
+    struct kafka_source *s = mem_alloc(sizeof(*s));
+    s->port = (struct source){source_listen,  source_poll,        source_next,
+                              source_release, source_revoke_done, source_close};
+    s->loop = loop;
+    s->client = client;
+    s->start = config->start;
+    s->look_again_us = CLOCK_NEVER;
+    s->lookup.client = client;
+    s->lookup.start = config->start;
+    (void)rd_kafka_poll_set_consumer(client);
+    s->events = rd_kafka_queue_get_consumer(client);
+    rd_kafka_queue_cb_event_enable(s->events, kafka_wake_loop, loop);
+    enum err_code code = subscribe(s, config, err);
+    if (code != ERR_OK) {
+        kafka_source_free(s);
+        return code;
+    }
+    *ret = s;
+    return ERR_OK;
+}
+
+/* Leaves the group when the close was not seen through; the wait is bounded, and a client that
+ * still holds partitions is left to the end of the process: destroying it could wait for ever. */
+static bool closed_at_last(struct kafka_source *s)
+{
+    if (!s->closing)
+        source_close(&s->port);
+    int64_t until = clock_mono_us(&clock_real) + CLOSE_WAIT_MS * 1000;
+    while (!rd_kafka_consumer_closed(s->client) && clock_mono_us(&clock_real) < until) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(s->close_events, 50);
+        if (event == NULL)
+            continue;
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+            assign(s, NULL);
+        rd_kafka_event_destroy(event);
+    }
+    return rd_kafka_consumer_closed(s->client) != 0;
+}
+
+void kafka_source_free(struct kafka_source *s)
+{
+    if (s == NULL)
+        return;
+    while (s->looking) /* its call ends within LOOKUP_TIMEOUT_MS a partition */
+        (void)uv_run(&s->loop->uv, UV_RUN_ONCE);
+    drop_partitions(s);
+    bool closed = s->state == CLOSED || closed_at_last(s);
+    rd_kafka_queue_cb_event_enable(s->events, NULL, NULL);
+    rd_kafka_queue_destroy(s->events);
+    if (s->close_events != NULL) {
+        rd_kafka_queue_cb_event_enable(s->close_events, NULL, NULL);
+        rd_kafka_queue_destroy(s->close_events);
+    }
+    if (s->lookup.partitions != NULL)
+        rd_kafka_topic_partition_list_destroy(s->lookup.partitions);
+    if (closed)
+        rd_kafka_destroy(s->client);
+    else
+        log_warning("source.not_closed", "the group was not left in time");
+    mem_free(s);
+}
+
+struct source *kafka_source_port(struct kafka_source *s)
+{
+    return &s->port;
+}
+
+rd_kafka_t *kafka_source_client(struct kafka_source *s)
+{
+    return s->client;
+}
