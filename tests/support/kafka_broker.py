@@ -48,7 +48,8 @@ message.max.bytes=16777216
 """
 
 LOG4J = """\
-log4j.rootLogger=INFO, stdout
+log4j.rootLogger=WARN, stdout
+log4j.logger.kafka.server.KafkaRaftServer=INFO
 log4j.appender.stdout=org.apache.log4j.ConsoleAppender
 log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
 log4j.appender.stdout.layout.ConversionPattern=%d{ABSOLUTE} %p %c{1}: %m%n
