@@ -56,6 +56,18 @@ static bool is_label(struct str token, const struct str *labels, size_t n)
     return false;
 }
 
+static bool seen(struct labels_sum *s, struct str token, double logprob)
+{
+    for (size_t i = 0; i < s->n_seen; i++)
+        if (s->seen[i].logprob == logprob && str_eq(s->seen[i].token, token))
+            return true;
+    if (s->n_seen < LABELS_SEEN_MAX) {
+        s->seen[s->n_seen].token = token;
+        s->seen[s->n_seen++].logprob = logprob;
+    }
+    return false;
+}
+
 bool labels_add(struct labels_sum *s, struct str token, double logprob)
 {
     const double rounding = 1e-3,
@@ -67,22 +79,26 @@ bool labels_add(struct labels_sum *s, struct str token, double logprob)
     struct str bare = label_strip(token);
     if (bare.n == 0)
         return true;
-    if (is_label(bare, s->policy->yes_labels, s->policy->n_yes_labels))
-        s->yes += exp(logprob);
-    else if (is_label(bare, s->policy->no_labels, s->policy->n_no_labels))
-        s->no += exp(logprob);
+    bool yes = is_label(bare, s->policy->yes_labels, s->policy->n_yes_labels);
+    if (!yes && !is_label(bare, s->policy->no_labels, s->policy->n_no_labels))
+        return true;
+    if (!seen(s, token, logprob))
+        *(yes ? &s->yes : &s->no) += exp(logprob);
     return true;
 }
 
 void labels_judge(const struct labels_sum *s, struct judgment *ret)
 {
+    const double most = 1.01; /* servers round their logprobs */
     double mass = s->yes + s->no;
+    bool possible = mass <= most;
     ret->mass = mass < 1 ? mass : 1;
-    if (mass > 0 && mass >= s->policy->min_mass) {
+    if (possible && mass > 0 && mass >= s->policy->min_mass) {
         ret->status = JUDGMENT_GRADED;
+        ret->reason = REASON_NONE;
         ret->probability = s->yes / mass;
         return;
     }
     ret->status = JUDGMENT_UNGRADED;
-    ret->reason = REASON_LOW_PROBABILITY_MASS;
+    ret->reason = possible ? REASON_LOW_PROBABILITY_MASS : REASON_UNPARSEABLE_VERDICT;
 }

@@ -11,18 +11,26 @@
 #include "grader/judgment.h"
 #include "policy/policy.h"
 
+enum { LABELS_SEEN_MAX = 16 };
+
 struct labels_sum {
     const struct policy *policy;
     double yes, no;
+    struct {
+        struct str token;
+        double logprob;
+    } seen[LABELS_SEEN_MAX]; /* counted labels: some servers list the sampled token twice */
+    size_t n_seen;
 };
 
 /* What is left of a token: empty when it is only decoration. */
 struct str label_strip(struct str token);
 
-/* Counts one alternative. False when the logprob is no logprob (positive beyond rounding). */
+/* Counts one alternative; the same token with the same logprob counts once. False when the logprob
+ * is no logprob (positive beyond rounding). The token's bytes must stay until labels_judge. */
 bool labels_add(struct labels_sum *s, struct str token, double logprob) RBR_MUST_CHECK;
 
-/* Fills probability and mass, or the reason. */
+/* Fills probability and mass, or the reason. A mass above 1 is no distribution: unparseable. */
 void labels_judge(const struct labels_sum *s, struct judgment *ret);
 
 #endif
