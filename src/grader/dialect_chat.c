@@ -118,6 +118,11 @@ static void read_position(const struct policy *policy, const struct json *at, st
         broken(j, reply);
         return;
     }
+    if (top->count == 0) {
+        ungraded(j, REASON_UNPARSEABLE_VERDICT); /* the sampled token alone is a verdict, not a
+                                                    probability */
+        return;
+    }
     bool ok = true;
     for (const struct json *v = top->child; v != NULL; v = v->next)
         ok = add(&sum, v) && ok;
