@@ -13,11 +13,13 @@ struct builder {
     size_t cuts[POLICY_PLACEHOLDERS_MAX]; /* where in `json` a question goes */
     size_t n_cuts;
     size_t tokens; /* control tokens found */
+    bool full; /* `plain` went past its maximum: text is missing */
 };
 
-static void escape_plain(struct builder *b)
+static void escape_plain(struct builder *b, struct buf *json)
 {
-    (void)json_escape(&b->json, buf_str(&b->plain));
+    b->full = b->full || b->plain.failed;
+    (void)json_escape(json, buf_str(&b->plain));
     buf_reset(&b->plain);
 }
 
@@ -105,12 +107,12 @@ static void fill_template(struct builder *b)
             conversation(b);
             break;
         case SEGMENT_QUESTION:
-            escape_plain(b);
+            escape_plain(b, &b->json);
             b->cuts[b->n_cuts++] = b->json.n;
             break;
         }
     }
-    escape_plain(b);
+    escape_plain(b, &b->json);
 }
 
 /* ---- messages ---------------------------------------------------------------------------------
@@ -125,8 +127,7 @@ static void chat_turns(struct builder *b, struct buf *head)
         (void)json_quote(head, m->role);
         (void)buf_append_z(head, ",\"content\":\"");
         message_text(b, m);
-        (void)json_escape(head, buf_str(&b->plain));
-        buf_reset(&b->plain);
+        escape_plain(b, head);
         (void)buf_append_z(head, "\"},");
     }
 }
@@ -199,7 +200,7 @@ enum err_code prompt_build(struct arena *a, const struct policy *policy,
     }
     (void)buf_append_z(&head, "{\"role\":\"user\",\"content\":\"");
     fill_template(&b);
-    bool ok = !b.plain.failed && !b.json.failed && !head.failed &&
+    bool ok = !b.full && !b.json.failed && !head.failed &&
               arena_copy(a, buf_str(&head), &ret->messages_head) && cut(a, &b, ret);
     ret->shared_bytes = head.n + b.json.n;
     ret->control_tokens = b.tokens > 0;

@@ -11,19 +11,20 @@
 /* Six questions, one type; `options` are further top-level lines. */
 #define GRADING_POLICY(template, options)                                                          \
     "policy: {id: test}\n"                                                                         \
-    "prompt_template: \"" template                                                                 \
-    "\"\n"                                                                                         \
-    "completion_class_order: [good, bad]\n"                                                        \
-    "completion_classes:\n"                                                                        \
-    "  good: {plain: {q0: true, q1: false, q2: true, q3: true, q4: true, q5: true}}\n"             \
-    "  bad: {plain: {q0: false}}\n"                                                                \
-    "simple_propositions:\n"                                                                       \
-    "  q0: {prompt: \"Does it answer \\\"fully\\\"?\"}\n"                                          \
-    "  q1: {prompt: \"Is it rude?\"}\n"                                                            \
-    "  q2: {prompt: \"Is it short?\"}\n"                                                           \
-    "  q3: {prompt: \"Is it in German\\n(or Dutch)?\"}\n"                                          \
-    "  q4: {prompt: \"Does it cite a source? \\u00e4\"}\n"                                         \
-    "  q5: {prompt: \"Does it end well?\"}\n" options
+    "prompt_template: \"" template "\"\n"                                                          \
+                                   "completion_class_order: [good, bad]\n"                         \
+                                   "completion_classes:\n"                                         \
+                                   "  good: {plain: {q0: true, q1: false, q2: true, q3: true, "    \
+                                   "q4: true, q5: true}}\n"                                        \
+                                   "  bad: {plain: {not: {q0: true, q1: false, q2: true, q3: "     \
+                                   "true, q4: true, q5: true}}}\n"                                 \
+                                   "simple_propositions:\n"                                        \
+                                   "  q0: {prompt: \"Does it answer \\\"fully\\\"?\"}\n"           \
+                                   "  q1: {prompt: \"Is it rude?\"}\n"                             \
+                                   "  q2: {prompt: \"Is it short?\"}\n"                            \
+                                   "  q3: {prompt: \"Is it in German\\n(or Dutch)?\"}\n"           \
+                                   "  q4: {prompt: \"Does it cite a source? \\u00e4\"}\n"          \
+                                   "  q5: {prompt: \"Does it end well?\"}\n" options
 
 static inline struct policy *grading_policy(const char *text)
 {
