@@ -29,13 +29,13 @@ char *buf_reserve(struct buf *b, size_t n)
         b->n = 0;
         return NULL;
     }
-    if (b->cap - b->n < n) {
+    if (b->p == NULL || b->cap - b->n < n) {
         size_t want = b->cap > 0 ? b->cap : 256;
         while (want - b->n < n)
             want *= 2;
         if (want > b->max)
             want = b->max;
-        b->p = mem_resize(b->p, want);
+        b->p = mem_resize(b->p, want + 1); /* one more, for the NUL of buf_printf */
         b->cap = want;
     }
     return b->p + b->n;
@@ -71,7 +71,7 @@ bool buf_printf(struct buf *b, const char *fmt, ...)
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     bool ok = false;
-    char *to = n >= 0 && (size_t)n < b->max ? buf_reserve(b, (size_t)n + 1) : NULL;
+    char *to = n >= 0 ? buf_reserve(b, (size_t)n) : NULL;
     if (to != NULL) {
         (void)vsnprintf(to, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;

@@ -100,7 +100,8 @@ static size_t unescape_unicode(struct reader *r, char *out)
     uint32_t c, low;
     size_t start = r->at - 2;
     if (!hex4(r, r->at, &c)) {
-        (void)fail_at(r, r->n - r->at < 4 ? JSON_FAULT_TRUNCATED : JSON_FAULT_SYNTAX, start);
+        bool cut = r->n - r->at < 4 && memchr(r->text + r->at, '"', r->n - r->at) == NULL;
+        (void)fail_at(r, cut ? JSON_FAULT_TRUNCATED : JSON_FAULT_SYNTAX, start);
         return 0;
     }
     r->at += 4;
@@ -338,13 +339,13 @@ static bool is_new_key(const struct json *object, struct str key)
 
 static bool read_member(struct reader *r, const struct json *object, struct json *m, unsigned depth)
 {
-    size_t at = r->at;
+    m->key_start = r->at;
     if (r->at >= r->n || r->text[r->at] != '"')
         return fail(r, JSON_FAULT_SYNTAX);
     if (!read_string(r, &m->key))
         return false;
     if (!is_new_key(object, m->key))
-        return fail_at(r, JSON_FAULT_DUPLICATE_KEY, at);
+        return fail_at(r, JSON_FAULT_DUPLICATE_KEY, m->key_start);
     skip_space(r);
     if (r->at >= r->n || r->text[r->at] != ':')
         return fail(r, JSON_FAULT_SYNTAX);
@@ -384,7 +385,7 @@ static bool read_children(struct reader *r, struct json *v, char close, unsigned
         if (twice != NULL)
             return r->fault.kind != JSON_FAULT_NONE
                        ? false
-                       : fail_at(r, JSON_FAULT_DUPLICATE_KEY, twice->start);
+                       : fail_at(r, JSON_FAULT_DUPLICATE_KEY, twice->key_start);
     }
     return true;
 }

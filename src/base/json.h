@@ -57,6 +57,7 @@ struct json {
     struct json *next;   /* next sibling */
     size_t count;        /* children */
     size_t start, end;   /* bytes of the value in the input: [start, end) */
+    size_t key_start;    /* byte of the key's opening quote */
 };
 
 /* NULL and *ret_fault on refusal; the arena may then hold garbage. */

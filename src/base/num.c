@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,12 +42,18 @@ static size_t number_length(struct str s)
     return i;
 }
 
+static locale_t the_c_locale;
+
+static void make_c_locale(void)
+{
+    the_c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
 static locale_t c_locale(void)
 {
-    static locale_t locale;
-    if (locale == (locale_t)0)
-        locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    return locale;
+    static pthread_once_t once = PTHREAD_ONCE_INIT; /* any thread may come first */
+    (void)pthread_once(&once, make_c_locale);
+    return the_c_locale;
 }
 
 bool num_parse_f64(struct str s, double *ret)
@@ -123,7 +130,7 @@ bool num_parse_duration_us(struct str s, int64_t *ret)
     double v;
     if (!parse_with_unit(s, units, ARRAY_LEN(units), 1e17, &v))
         return false;
-    *ret = (int64_t)v;
+    *ret = (int64_t)rint(v); /* 1.001 * 1e6 is a little less than 1001000 */
     return true;
 }
 
@@ -135,14 +142,15 @@ bool num_parse_size(struct str s, uint64_t *ret)
     double v;
     if (!parse_with_unit(s, units, ARRAY_LEN(units), 1e15, &v))
         return false;
-    *ret = (uint64_t)v;
+    *ret = (uint64_t)rint(v);
     return true;
 }
 
 size_t num_print_f64(double v, char out[32])
 {
     int n = 0;
-    for (int digits = 15; digits <= 17; digits++) {
+    /* 15 digits name every normal number that fewer digits name; a subnormal has fewer to begin with. */
+    for (int digits = isnormal(v) ? 15 : 1; digits <= 17; digits++) {
         n = snprintf(out, 32, "%.*g", digits, v);
         if (strtod_l(out, NULL, c_locale()) == v)
             break;

@@ -2,15 +2,22 @@
 
 #include <assert.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 
 #include "base/attr.h"
 
+static EVP_MD *md; /* fetched once: the implicit fetch of EVP_sha256 costs a microsecond a call */
+
+static void fetch(void)
+{
+    md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    assert(md != NULL);
+}
+
 static const EVP_MD *algorithm(void)
 {
-    static EVP_MD *md; /* fetched once: the implicit fetch of EVP_sha256 costs a microsecond a call */
-    if (md == NULL)
-        md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    assert(md != NULL);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, fetch);
     return md;
 }
 

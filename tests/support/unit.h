@@ -1,5 +1,5 @@
-/* What every unit test starts with: cmocka and its headers, texts compared with their length, a seed that
- * is printed, a whole file in memory. Header only. */
+/* What every unit test starts with: cmocka and its headers, texts compared with their length, a
+ * seed that is printed, a whole file in memory. Header only. */
 #ifndef RBR_TESTS_UNIT_H
 #define RBR_TESTS_UNIT_H
 
