@@ -9,14 +9,16 @@ static void on_wake(uv_async_t *handle)
     (void)handle; /* the turn itself is what was asked for */
 }
 
+/* libuv runs timers before polling and again after the check, so the timer may run out behind the
+ * check: then the next polling must not wait. */
 static void on_timer(uv_timer_t *handle)
 {
-    (void)handle;
+    struct loop *l = handle->data;
+    (void)uv_async_send(&l->wake);
 }
 
-/* libuv runs check handles right after polling, in every turn. The timer exists to end the polling:
- * in UV_RUN_ONCE its callback comes after the check, in the same turn's end, and the next turn's
- * check maintains. */
+/* libuv runs check handles right after polling, in every turn. The timer exists to end the polling
+ * in time. */
 static void maintain(struct loop *l)
 {
     int64_t due = l->maintain(l->arg);
@@ -52,6 +54,7 @@ void loop_init(struct loop *l, int64_t (*fn)(void *arg), void *arg)
     (void)uv_async_init(&l->uv, &l->wake, on_wake);
     (void)uv_timer_init(&l->uv, &l->timer);
     (void)uv_check_init(&l->uv, &l->check);
+    l->timer.data = l;
     l->check.data = l;
     (void)uv_check_start(&l->check, on_check);
 }
