@@ -45,14 +45,16 @@ def test_reference_by_hand(policy):
     z = sum(u.values())
     assert out.classes == pytest.approx({k: v / z for k, v in u.items()}, abs=1e-15)
     assert out.predicted == "good"
-    assert [c[0] for c in out.components] == ["kind", "good", "bad", "clip"]  # features' order, not the weights'
+    names = [c[0] for c in out.components]
+    assert names == ["reward_model", "kind", "good", "bad", "clip", "clip_rounding"]  # features' order, not the weights'
     assert 0.5 * 0.8 + 2 * u["good"] / z - u["bad"] / z > 1
     assert out.reward == 1.0
 
 
 def test_reference_adds_the_reward_model(policy):
     out = policy.compute("chat", {"kind": 0.0, "rude": 1.0, "calm": 0.5}, reward_model_score=0.25)
-    assert [(c[0], c[3]) for c in out.components] == [("reward_model", 0.25), ("kind", 0.0), ("good", 0.0), ("bad", -1.0)]
+    assert [(c[0], c[3]) for c in out.components] == [("reward_model", 0.25), ("kind", 0.0), ("good", 0.0), ("bad", -1.0),
+                                                      ("clip", 0.0), ("clip_rounding", 0.0)]
     assert out.reward == -0.75
 
 

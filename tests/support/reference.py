@@ -215,22 +215,23 @@ class Policy:
             return None
         values = {**self.with_derived(p), **classes}
         components = []
-        use = self.reward_options.get("reward_model", "add")
-        if use != "ignore" and reward_model_score is not None:
-            w = float(self.reward_options.get("rm_weight", 1.0))
-            components.append(("reward_model", w, reward_model_score, w * reward_model_score))
         weights = self.weights.get(response_type)
-        for f in self.features(response_type):
-            if weights and f in weights:
-                w = float(weights[f])
-                components.append((f, w, values[f], w * values[f]))
+        if weights:
+            if self.reward_options.get("reward_model", "add") != "ignore":
+                w = float(self.reward_options.get("rm_weight", 1.0))
+                r = reward_model_score
+                components.append(("reward_model", w, r, w * r if r is not None else 0.0))
+            for f in self.features(response_type):
+                if f in weights:
+                    w = float(weights[f])
+                    components.append((f, w, values[f], w * values[f]))
         total = 0.0
         for c in components:
             total += c[3]
         clip = self.reward_options.get("clip")
-        if clip and not clip[0] <= total <= clip[1]:
+        if clip and weights:
             target = float(min(max(total, clip[0]), clip[1]))
-            components.append(("clip", 1.0, None, target - total))
+            components += [("clip", 0.0, None, target - total), ("clip_rounding", 0.0, None, target - (total + (target - total)))]
             total = target
         best = max(classes.values())
         predicted = next(c for c in self.classes if classes[c] == best)
