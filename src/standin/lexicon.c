@@ -12,7 +12,7 @@ enum {
     NAMES_MAX = 4,
 };
 
-static const double no = 0.03, yes = 0.94;
+static const double no = 0.02, yes = 0.95;
 
 /* ---- words ------------------------------------------------------------------------------------
  */
