@@ -48,9 +48,11 @@ struct endpoint {
     struct limiter limiter;
 };
 
-/* Questions of a policy, JSON-escaped once. */
-struct questions {
-    const struct policy *policy;
+/* Questions of a policy, JSON-escaped once. They stay while the grader uses them for new groups and
+ * while any group that was asked with them is here. */
+struct grader_questions {
+    uint8_t policy_hash[POLICY_HASH_BYTES]; /* not the address: that may be used again */
+    size_t users;
     struct str *escaped;
     struct arena arena;
 };
@@ -65,7 +67,7 @@ struct grader {
     struct rng rng;
     struct endpoint *endpoints;
     size_t turn; /* round robin */
-    struct questions questions;
+    struct grader_questions *questions; /* of the policy asked last */
     struct grader_call *queue, *queue_last;
     struct heap timers, deadlines; /* of calls; of groups */
     struct grader_group *finished; /* done is owed */
@@ -129,9 +131,19 @@ static void give_attempt(struct grader *g, struct attempt *a)
 /* ---- groups -----------------------------------------------------------------------------------
  */
 
+static void drop_questions(struct grader_questions *q)
+{
+    if (q == NULL || --q->users > 0)
+        return;
+    arena_done(&q->arena);
+    mem_free(q);
+}
+
 static void group_is_done(struct grader *g, struct grader_group *group)
 {
     heap_remove(&g->deadlines, &group->timer);
+    drop_questions(group->questions);
+    group->questions = NULL;
     mem_free(group->calls);
     group->calls = NULL;
     group->next_finished = NULL;
@@ -211,7 +223,7 @@ static bool may_retry(struct grader *g, const struct grader_call *c, const struc
                       int64_t now, int64_t wait)
 {
     const struct grader_group *group = c->group;
-    if (!f->retry || group->cancelled || c->attempts >= g->config.attempts_max)
+    if (!f->retry || c->attempts >= g->config.attempts_max)
         return false;
     if (group->deadline_us != CLOCK_NEVER && now + wait >= group->deadline_us)
         return false;
@@ -221,14 +233,20 @@ static bool may_retry(struct grader *g, const struct grader_call *c, const struc
 static void on_failure(struct grader *g, struct grader_call *c, const struct failure *f,
                        int64_t now, int64_t retry_after_us)
 {
+    const struct grader_group *group = c->group;
     int64_t wait = retry_wait_us(&g->rng, c->attempts, g->config.backoff_min_us,
                                  g->config.backoff_max_us, retry_after_us);
+    if (group->cancelled) { /* given up by us: says nothing about the grader */
+        give_up(g, c, REASON_DEADLINE);
+        return;
+    }
     g->stats.failures++;
     g->stats.timeouts += f->reason == REASON_GRADER_TIMEOUT;
     g->stats.rate_limited += f->reason == REASON_GRADER_RATE_LIMITED;
     c->group->use.failures++;
     if (!may_retry(g, c, f, now, wait)) {
-        give_up(g, c, c->group->cancelled ? REASON_DEADLINE : f->reason);
+        /* an attempt whose time was cut to the deadline is the record's lateness */
+        give_up(g, c, now >= group->deadline_us ? REASON_DEADLINE : f->reason);
         return;
     }
     g->stats.retries++;
@@ -297,8 +315,8 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64
     a->req = (struct transport_req){
         .endpoint = g->endpoints[endpoint].transport,
         .parts = a->parts,
-        .n_parts = g->dialect->parts(&g->frame, group->prompt, g->questions.escaped[c->proposition],
-                                     a->parts),
+        .n_parts = g->dialect->parts(&g->frame, group->prompt,
+                                     group->questions->escaped[c->proposition], a->parts),
         .timeout_us = timeout > 1000 ? timeout : 1000,
         .done = on_reply,
     };
@@ -369,9 +387,8 @@ int64_t grader_tick(struct grader *g)
 {
     int64_t now = clock_mono_us(g->clock);
     expire(g, now);
+    call_done_of_finished(g); /* may ask more: before starting */
     start_queued(g, now);
-    if (g->finished != NULL)
-        call_done_of_finished(g);
     const struct heap_node *a = heap_first(&g->deadlines), *b = heap_first(&g->timers);
     int64_t due = CLOCK_NEVER;
     if (a != NULL)
@@ -384,16 +401,18 @@ int64_t grader_tick(struct grader *g)
 /* ---- asking -----------------------------------------------------------------------------------
  */
 
-static void escape_questions(struct grader *g, const struct policy *policy)
+static struct grader_questions *escape_questions(struct grader *g, const struct policy *policy)
 {
-    struct questions *q = &g->questions;
+    struct grader_questions *q = g->questions;
     struct buf b;
-    if (q->policy == policy)
-        return;
-    arena_done(&q->arena);
+    if (q != NULL && memcmp(q->policy_hash, policy->hash, sizeof(q->policy_hash)) == 0)
+        return q;
+    drop_questions(q);
+    g->questions = q = mem_alloc(sizeof(*q));
     arena_init(&q->arena, SIZE_MAX / 2); /* bounded by the policy's own text */
     buf_init(&b, SIZE_MAX / 2);
-    q->policy = policy;
+    q->users = 1;
+    memcpy(q->policy_hash, policy->hash, sizeof(q->policy_hash));
     q->escaped = arena_array(&q->arena, policy->n_propositions, sizeof(*q->escaped));
     for (size_t i = 0; q->escaped != NULL && i < policy->n_propositions; i++) {
         buf_reset(&b);
@@ -402,17 +421,18 @@ static void escape_questions(struct grader *g, const struct policy *policy)
             q->escaped[i] = (struct str){0};
     }
     buf_done(&b);
+    return q;
 }
 
 void grader_ask(struct grader *g, struct grader_group *group)
 {
     const struct policy *policy = group->prompt->policy;
     size_t n = 0;
-    /* One policy at a time: its questions stay escaped while any group of it is here. */
-    escape_questions(g, policy);
     for (size_t i = 0; i < policy->n_propositions; i++)
         n += group->judgments[i].status == JUDGMENT_PENDING;
     group->grader = g;
+    group->questions = escape_questions(g, policy);
+    group->questions->users++;
     group->cancelled = false;
     group->use = (struct grader_use){0};
     group->timer = (struct heap_node){0};
@@ -541,7 +561,7 @@ struct grader *grader_free(struct grader *g)
     }
     heap_done(&g->timers);
     heap_done(&g->deadlines);
-    arena_done(&g->questions.arena);
+    drop_questions(g->questions);
     arena_done(&g->texts);
     arena_done(&g->reply);
     mem_free(g->endpoints);

@@ -58,6 +58,7 @@ struct grader_group {
     struct grader_call *calls;
     size_t n_calls, calls_left;
     struct grader *grader;
+    struct grader_questions *questions;
     struct grader_group *next_finished;
     bool cancelled;
 };

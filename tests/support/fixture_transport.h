@@ -92,8 +92,8 @@ static inline void fixture_send(struct transport *t, struct transport_req *req)
     };
     p->reply = f->answer(f->arg, &call);
     if (p->reply.delay_us >= req->timeout_us) {
-        p->reply = (struct fixture_reply){.delay_us = req->timeout_us,
-                                          .outcome = TRANSPORT_TIMEOUT};
+        p->reply =
+            (struct fixture_reply){.delay_us = req->timeout_us, .outcome = TRANSPORT_TIMEOUT};
         f->timeouts++;
     }
     p->reply.body.p = mem_copy(p->reply.body.p != NULL ? p->reply.body.p : "", p->reply.body.n);

@@ -1,0 +1,812 @@
+/* grader: groups of questions on virtual time, against a server that the test scripts. */
+#include "unit.h"
+
+#include <math.h>
+
+#include "base/rng.h"
+#include "fixture_transport.h"
+#include "grader/grader.h"
+#include "grading_fixture.h"
+
+enum { SECOND = 1000000, ENDPOINTS_MAX = 4, GROUPS_MAX = 2000, QUESTIONS = 6 };
+
+static const char policy_text[] = GRADING_POLICY("R: {response}\\nQ: {question}", "");
+
+struct bench;
+
+struct group {
+    struct grader_group group;
+    struct judgment judgments[QUESTIONS];
+    struct bench *bench;
+    int64_t done_us;
+    int done;
+    bool asking;
+};
+
+/* A grader with its server, clock and one prompt. */
+struct bench {
+    struct clock_fixture clock;
+    struct fixture_transport server;
+    struct transport_endpoint endpoints[ENDPOINTS_MAX], *list[ENDPOINTS_MAX];
+    struct grader *grader;
+    struct policy *policy;
+    struct arena arena;
+    struct grading_record record;
+    struct prompt prompt;
+    struct group *groups;
+    void (*on_done)(struct group *g);
+    /* the script */
+    struct fixture_reply reply;
+    int64_t sent_us[64];
+    size_t sent_to[64], n_sent, max_in_flight;
+    uint64_t good_from; /* requests from this serial on are answered well */
+    size_t broken; /* this endpoint gives `reply`, the others are well; SIZE_MAX: none */
+    struct rng rng;
+    bool chaos;
+};
+
+static char good_body[1024];
+
+static struct fixture_reply good(int64_t delay_us)
+{
+    return (struct fixture_reply){
+        .delay_us = delay_us, .status = 200, .body = fixture_chat(good_body, 0.75, 0.25)};
+}
+
+static struct fixture_reply random_reply(struct bench *b)
+{
+    static const int statuses[] = {200, 200, 400, 404, 408, 429, 500, 503, 529, 302};
+    struct fixture_reply r = {.delay_us = (int64_t)rng_below(&b->rng, 3 * SECOND)};
+    uint64_t dice = rng_below(&b->rng, 10);
+    if (dice < 4)
+        return good(r.delay_us);
+    r.status = statuses[rng_below(&b->rng, ARRAY_LEN(statuses))];
+    r.body = STR("{\"choices\":[]}");
+    if (dice == 4)
+        r.delay_us = CLOCK_NEVER;
+    else if (dice == 5)
+        r.outcome = (enum transport_outcome)rng_below(&b->rng, TRANSPORT_CANCELLED);
+    else if (dice == 6)
+        r.retry_after_us = (int64_t)rng_below(&b->rng, 5 * SECOND) + 1;
+    r.should_not_retry = rng_below(&b->rng, 20) == 0;
+    return r;
+}
+
+static struct fixture_reply answer(void *arg, const struct fixture_call *call)
+{
+    struct bench *b = arg;
+    if (b->n_sent < ARRAY_LEN(b->sent_us)) {
+        b->sent_us[b->n_sent] = call->sent_us;
+        b->sent_to[b->n_sent++] = call->endpoint;
+    }
+    assert_true(b->endpoints[call->endpoint].in_flight < b->max_in_flight);
+    if (b->chaos)
+        return random_reply(b);
+    if (call->serial >= b->good_from || (b->broken != SIZE_MAX && b->broken != call->endpoint))
+        return good(20000);
+    return b->reply;
+}
+
+static int64_t tick(void *arg)
+{
+    struct bench *b = arg;
+    struct grader_stats s;
+    int64_t due = grader_tick(b->grader);
+    grader_stats(b->grader, &s);
+    assert_int_equal(s.in_flight, b->server.in_flight);
+    return due;
+}
+
+static struct grader_config config_of(struct bench *b, size_t endpoints)
+{
+    return (struct grader_config){
+        .name = STR("main"),
+        .dialect = STR("chat"),
+        .model = STR("judge-1"),
+        .revision = STR("r1"),
+        .endpoints = b->list,
+        .n_endpoints = endpoints,
+        .max_in_flight = b->max_in_flight,
+        .fixed_in_flight = true,
+        .request_timeout_us = 10 * SECOND,
+        .attempts_max = 3,
+        .backoff_min_us = SECOND / 2,
+        .backoff_max_us = 8 * SECOND,
+        .top_logprobs = 20,
+    };
+}
+
+static void start(struct bench *b, const struct grader_config *config, uint64_t seed)
+{
+    struct err err;
+    clock_fixture_init(&b->clock, 5 * SECOND, 1700000000000);
+    fixture_transport_init(&b->server, &b->clock, answer, b);
+    for (size_t i = 0; i < ENDPOINTS_MAX; i++) {
+        b->endpoints[i] = (struct transport_endpoint){.index = i};
+        b->list[i] = &b->endpoints[i];
+    }
+    rng_init(&b->rng, seed);
+    assert_int_equal(grader_new(config, &b->server.port, &b->clock.clock, seed, &b->grader, &err),
+                     ERR_OK);
+    b->policy = grading_policy(policy_text);
+    arena_init(&b->arena, 1 << 20);
+    assert_int_equal(prompt_build(&b->arena, b->policy,
+                                  grading_record(&b->record, STR("u"), STR("a")), &b->prompt),
+                     ERR_OK);
+    b->groups = mem_array(GROUPS_MAX, sizeof(*b->groups));
+    b->good_from = UINT64_MAX;
+    b->broken = SIZE_MAX;
+}
+
+static struct bench *bench_new(size_t endpoints, size_t max_in_flight)
+{
+    struct bench *b = mem_alloc(sizeof(*b));
+    b->max_in_flight = max_in_flight;
+    struct grader_config config = config_of(b, endpoints);
+    start(b, &config, 7);
+    return b;
+}
+
+static void bench_free(struct bench *b)
+{
+    struct grader_stats s;
+    grader_stats(b->grader, &s);
+    assert_int_equal(s.queued, 0);
+    assert_int_equal(s.in_flight, 0);
+    assert_null(grader_free(b->grader));
+    fixture_transport_done(&b->server);
+    policy_free(b->policy);
+    arena_done(&b->arena);
+    mem_free(b->groups);
+    mem_free(b);
+}
+
+static void on_done(struct grader_group *group)
+{
+    struct group *g = CONTAINER_OF(group, struct group, group);
+    assert_false(g->asking); /* never from inside grader_ask */
+    g->done++;
+    g->done_us = g->bench->clock.now_us;
+    if (g->bench->on_done != NULL)
+        g->bench->on_done(g);
+}
+
+/* Asks the first n questions. */
+static struct group *ask(struct bench *b, size_t i, size_t n, int64_t deadline_us)
+{
+    struct group *g = &b->groups[i];
+    *g = (struct group){.bench = b, .asking = true};
+    for (size_t q = 0; q < n; q++)
+        g->judgments[q].status = JUDGMENT_PENDING;
+    g->group = (struct grader_group){.prompt = &b->prompt,
+                                     .judgments = g->judgments,
+                                     .deadline_us = deadline_us,
+                                     .done = on_done};
+    grader_ask(b->grader, &g->group);
+    g->asking = false;
+    return g;
+}
+
+static void run(struct bench *b)
+{
+    fixture_run(&b->server, tick, b, CLOCK_NEVER - 1);
+}
+
+static void expect(const struct group *g, enum reason reason, uint32_t attempts)
+{
+    assert_int_equal(g->done, 1);
+    assert_int_equal(g->judgments[0].reason, reason);
+    assert_int_equal(g->judgments[0].status,
+                     reason == REASON_NONE ? JUDGMENT_GRADED : JUDGMENT_UNGRADED);
+    assert_int_equal(g->judgments[0].attempts, attempts);
+}
+
+/* ---- the good case ----------------------------------------------------------------------------
+ */
+
+static void a_group_is_graded_and_accounted_for(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 100);
+    struct grader_stats s;
+    b->good_from = 0;
+    struct group *g = ask(b, 0, 4, CLOCK_NEVER);
+    grader_stats(b->grader, &s);
+    assert_int_equal(s.queued, 4);
+    run(b);
+    expect(g, REASON_NONE, 1);
+    for (size_t q = 0; q < 4; q++) {
+        assert_int_equal(g->judgments[q].status, JUDGMENT_GRADED);
+        assert_true(fabs(g->judgments[q].probability - 0.75) < 1e-12);
+        assert_true(fabs(g->judgments[q].mass - 1) < 1e-12);
+        assert_int_equal(g->judgments[q].latency_ms, 20);
+    }
+    assert_int_equal(g->judgments[4].status, JUDGMENT_NOT_ASKED);
+    const struct grader_use *use = &g->group.use;
+    assert_int_equal(use->requests, 4);
+    assert_int_equal(use->retries + use->failures, 0);
+    assert_int_equal(use->input_tokens, 400);
+    assert_int_equal(use->cached_input_tokens, 256);
+    assert_int_equal(use->output_tokens, 4);
+    assert_string_equal(use->response_model, "m-1");
+    grader_stats(b->grader, &s);
+    assert_int_equal(s.requests, 4);
+    assert_int_equal(s.replies, 4);
+    assert_int_equal(s.judgments, 4);
+    assert_int_equal(s.ungraded, 0);
+    assert_int_equal(s.limit, 100);
+    bench_free(b);
+}
+
+static void nothing_to_ask_is_done_by_the_next_tick(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    struct group *g = ask(b, 0, 0, b->clock.now_us + SECOND);
+    assert_int_equal(g->done, 0);
+    (void)tick(b);
+    assert_int_equal(g->done, 1);
+    assert_int_equal(b->server.requests, 0);
+    bench_free(b);
+}
+
+/* ---- failures ---------------------------------------------------------------------------------
+ */
+
+static void each_failure_has_its_attempts_and_reason(void **state RBR_UNUSED)
+{
+    static const struct {
+        enum transport_outcome outcome;
+        int status;
+        enum reason reason;
+        uint32_t attempts;
+    } cases[] = {
+        {TRANSPORT_REPLY, 400, REASON_GRADER_REJECTED, 1},
+        {TRANSPORT_REPLY, 401, REASON_GRADER_REJECTED, 1},
+        {TRANSPORT_REPLY, 403, REASON_GRADER_REJECTED, 1},
+        {TRANSPORT_REPLY, 404, REASON_GRADER_REJECTED, 1},
+        {TRANSPORT_REPLY, 413, REASON_GRADER_REJECTED, 1},
+        {TRANSPORT_REPLY, 422, REASON_GRADER_REJECTED, 1},
+        {TRANSPORT_REPLY, 302, REASON_GRADER_REJECTED, 1},
+        {TRANSPORT_REPLY, 408, REASON_GRADER_TIMEOUT, 3},
+        {TRANSPORT_REPLY, 429, REASON_GRADER_RATE_LIMITED, 3},
+        {TRANSPORT_REPLY, 500, REASON_GRADER_UNAVAILABLE, 3},
+        {TRANSPORT_REPLY, 503, REASON_GRADER_UNAVAILABLE, 3},
+        {TRANSPORT_REPLY, 529, REASON_GRADER_UNAVAILABLE, 3},
+        {TRANSPORT_REPLY, 200, REASON_UNPARSEABLE_VERDICT, 3}, /* a body that is no reply */
+        {TRANSPORT_CONNECT, 0, REASON_GRADER_UNAVAILABLE, 3},
+        {TRANSPORT_RESET, 0, REASON_GRADER_UNAVAILABLE, 3},
+        {TRANSPORT_TOO_LARGE, 0, REASON_UNPARSEABLE_VERDICT, 3},
+        {TRANSPORT_BAD_REPLY, 0, REASON_UNPARSEABLE_VERDICT, 3},
+        {TRANSPORT_TIMEOUT, 0, REASON_GRADER_TIMEOUT, 3},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b = bench_new(1, 10);
+        b->reply = (struct fixture_reply){.delay_us = 1000,
+                                          .outcome = cases[i].outcome,
+                                          .status = cases[i].status,
+                                          .body = STR("{}")};
+        struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+        run(b);
+        expect(g, cases[i].reason, cases[i].attempts);
+        assert_int_equal(g->group.use.requests, cases[i].attempts);
+        assert_int_equal(g->group.use.retries, cases[i].attempts - 1);
+        assert_int_equal(g->group.use.failures, cases[i].attempts);
+        assert_true(g->judgments[0].probability == 0);
+        bench_free(b);
+    }
+}
+
+static void an_answer_after_failures_counts_in_full(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    b->reply = (struct fixture_reply){.delay_us = 1, .status = 200, .body = STR("<html>")};
+    b->good_from = 2;
+    struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+    run(b);
+    expect(g, REASON_NONE, 3); /* the reason of the broken tries is gone */
+    assert_int_equal(g->group.use.retries, 2);
+    bench_free(b);
+}
+
+static void a_server_without_logprobs_is_not_asked_again(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    b->reply = (struct fixture_reply){
+        .status = 200, .body = STR("{\"choices\":[{\"message\":{\"content\":\"Yes\"}}]}")};
+    struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+    run(b);
+    expect(g, REASON_UNPARSEABLE_VERDICT, 1);
+    bench_free(b);
+}
+
+static void waits_have_full_jitter_within_their_bounds(void **state RBR_UNUSED)
+{
+    int64_t longest[2] = {0, 0}, shortest = INT64_MAX;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct bench *b = mem_alloc(sizeof(*b));
+        b->max_in_flight = 10;
+        struct grader_config config = config_of(b, 1);
+        start(b, &config, seed);
+        b->reply = (struct fixture_reply){.status = 500};
+        struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+        run(b);
+        expect(g, REASON_GRADER_UNAVAILABLE, 3);
+        for (int i = 0; i < 2; i++) {
+            int64_t gap = b->sent_us[i + 1] - b->sent_us[i];
+            longest[i] = gap > longest[i] ? gap : longest[i];
+            shortest = gap < shortest ? gap : shortest;
+        }
+        bench_free(b);
+    }
+    assert_in_range(longest[0], SECOND * 4 / 10, SECOND / 2);
+    assert_in_range(longest[1], SECOND * 8 / 10, SECOND);
+    assert_true(shortest < SECOND / 20);
+}
+
+static void retry_after_is_obeyed_up_to_its_cap(void **state RBR_UNUSED)
+{
+    static const struct {
+        int64_t asked, least, most;
+    } cases[] = {
+        {3 * SECOND, 3 * SECOND, 3 * SECOND},
+        {3600ll * SECOND, 30 * SECOND, 30 * SECOND},
+        {1, 1, SECOND / 2},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b = bench_new(1, 10);
+        b->reply = (struct fixture_reply){.status = 429, .retry_after_us = cases[i].asked};
+        b->good_from = 1;
+        struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+        run(b);
+        expect(g, REASON_NONE, 2);
+        assert_in_range(b->sent_us[1] - b->sent_us[0], cases[i].least, cases[i].most);
+        bench_free(b);
+    }
+}
+
+static void a_wait_past_the_deadline_is_not_begun(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    b->reply = (struct fixture_reply){.status = 429, .retry_after_us = 5 * SECOND};
+    int64_t began = b->clock.now_us;
+    struct group *g = ask(b, 0, 1, began + 4 * SECOND);
+    run(b);
+    expect(g, REASON_GRADER_RATE_LIMITED, 1);
+    assert_int_equal(g->done_us, began); /* it is known at once */
+    bench_free(b);
+}
+
+static void x_should_retry_false_ends_it(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    b->reply = (struct fixture_reply){.status = 503, .should_not_retry = true};
+    struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+    run(b);
+    expect(g, REASON_GRADER_UNAVAILABLE, 1);
+    bench_free(b);
+}
+
+/* 2,000 questions at a dead server: not 6,000 requests. */
+static void an_outage_is_not_answered_with_a_storm(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 3000);
+    int64_t began = b->clock.now_us;
+    b->reply = (struct fixture_reply){.outcome = TRANSPORT_CONNECT};
+    for (size_t i = 0; i < GROUPS_MAX; i++)
+        (void)ask(b, i, 1, CLOCK_NEVER);
+    run(b);
+    double seconds = (double)(b->clock.now_us - began) / 1e6;
+    double budget = 500 + 0.1 * (double)b->server.requests + 5 * seconds;
+    assert_true((double)(b->server.requests - GROUPS_MAX) <= budget);
+    assert_true(b->server.requests > GROUPS_MAX + 400);
+    for (size_t i = 0; i < GROUPS_MAX; i++)
+        assert_int_equal(b->groups[i].done, 1);
+    bench_free(b);
+}
+
+/* ---- deadlines and cancelling -----------------------------------------------------------------
+ */
+
+static void a_deadline_cancels_what_is_in_the_air(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    b->reply.delay_us = CLOCK_NEVER;
+    int64_t began = b->clock.now_us;
+    struct group *g = ask(b, 0, 3, began + SECOND);
+    run(b);
+    expect(g, REASON_DEADLINE, 1);
+    assert_int_equal(g->done_us, began + SECOND);
+    /* the attempts' own timeout is cut to the deadline: either may end them, neither retries */
+    assert_int_equal(b->server.requests, 3);
+    bench_free(b);
+}
+
+static void a_deadline_ends_what_is_queued_and_what_waits(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 1);
+    b->reply = (struct fixture_reply){.status = 503, .retry_after_us = 2 * SECOND};
+    int64_t began = b->clock.now_us;
+    struct group *waiting = ask(b, 0, 1, began + 2 * SECOND + SECOND / 2);
+    fixture_run(&b->server, tick, b, began + SECOND / 10);
+    b->reply = (struct fixture_reply){.delay_us = CLOCK_NEVER};
+    struct group *holding = ask(b, 1, 1, began + 9 * SECOND);
+    struct group *queued = ask(b, 2, 2, began + SECOND);
+    run(b);
+    expect(queued, REASON_DEADLINE, 0);
+    assert_int_equal(queued->done_us, began + SECOND);
+    expect(waiting, REASON_DEADLINE, 1); /* its second try found no room in time */
+    assert_int_equal(waiting->done_us, began + 2 * SECOND + SECOND / 2);
+    expect(holding, REASON_DEADLINE, 1);
+    bench_free(b);
+}
+
+static void a_deadline_already_past_asks_nothing(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    b->good_from = 0;
+    struct group *g = ask(b, 0, 2, b->clock.now_us - 1);
+    run(b);
+    expect(g, REASON_DEADLINE, 0);
+    assert_int_equal(b->server.requests, 0);
+    bench_free(b);
+}
+
+static void cancelling_settles_the_rest_once(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 2);
+    struct grader_stats s;
+    b->reply.delay_us = CLOCK_NEVER;
+    struct group *g = ask(b, 0, 5, CLOCK_NEVER); /* two sent, three queued */
+    (void)tick(b);
+    grader_cancel(&g->group);
+    grader_cancel(&g->group);
+    assert_int_equal(g->done, 0);
+    run(b);
+    expect(g, REASON_DEADLINE, 1);
+    assert_int_equal(b->server.cancelled, 2);
+    assert_int_equal(b->server.requests, 2);
+    grader_stats(b->grader, &s);
+    assert_int_equal(s.failures, 0); /* our own doing says nothing about the grader */
+    assert_int_equal(g->group.use.failures, 0);
+    grader_cancel(&g->group); /* after done: nothing */
+    bench_free(b);
+}
+
+static void cancel_others(struct group *g)
+{
+    for (size_t i = 0; i < 8; i++)
+        if (&g->bench->groups[i] != g)
+            grader_cancel(&g->bench->groups[i].group);
+}
+
+static void done_may_cancel_other_groups(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 5);
+    b->good_from = 0;
+    b->on_done = cancel_others;
+    for (size_t i = 0; i < 8; i++)
+        (void)ask(b, i, 1, CLOCK_NEVER);
+    run(b);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(b->groups[i].done, 1);
+    assert_int_equal(b->groups[0].judgments[0].status, JUDGMENT_GRADED);
+    assert_int_equal(b->groups[7].judgments[0].reason, REASON_DEADLINE);
+    bench_free(b);
+}
+
+static void ask_next(struct group *g)
+{
+    size_t i = (size_t)(g - g->bench->groups);
+    if (i < 3)
+        (void)ask(g->bench, i + 1, i == 2 ? 1 : 0, CLOCK_NEVER);
+}
+
+/* A question asked by done inside a tick goes out in that tick: nothing else may wake the loop. */
+static void done_may_ask_and_is_served_in_the_same_tick(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 5);
+    b->good_from = 0;
+    b->on_done = ask_next;
+    (void)ask(b, 0, 0, CLOCK_NEVER);
+    (void)tick(b);
+    assert_int_equal(b->server.in_flight, 1);
+    run(b);
+    expect(&b->groups[3], REASON_NONE, 1);
+    bench_free(b);
+}
+
+/* ---- endpoints and limits ---------------------------------------------------------------------
+ */
+
+static void endpoints_take_turns(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(3, 100);
+    b->good_from = 0;
+    for (size_t i = 0; i < 30; i++)
+        (void)ask(b, i, 2, CLOCK_NEVER);
+    run(b);
+    for (size_t e = 0; e < 3; e++)
+        assert_int_equal(b->endpoints[e].requests, 20);
+    bench_free(b);
+}
+
+static void a_failure_is_tried_elsewhere_first(void **state RBR_UNUSED)
+{
+    static const struct fixture_reply replies[] = {
+        {.outcome = TRANSPORT_CONNECT},
+        {.outcome = TRANSPORT_RESET},
+        {.delay_us = CLOCK_NEVER},
+        {.status = 500},
+        {.status = 503},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
+        struct bench *b = bench_new(3, 100);
+        b->reply = replies[i];
+        b->broken = 1;
+        for (size_t k = 0; k < 30; k++)
+            (void)ask(b, k, 3, CLOCK_NEVER);
+        run(b);
+        for (size_t k = 0; k < 30; k++)
+            for (size_t q = 0; q < 3; q++) {
+                assert_int_equal(b->groups[k].judgments[q].status, JUDGMENT_GRADED);
+                assert_in_range(b->groups[k].judgments[q].attempts, 1, 2);
+            }
+        assert_int_equal(b->endpoints[1].requests, 30);
+        bench_free(b);
+    }
+}
+
+static void the_only_endpoint_is_tried_again(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 100);
+    b->reply = (struct fixture_reply){.status = 500};
+    b->good_from = 2;
+    struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+    run(b);
+    expect(g, REASON_NONE, 3);
+    bench_free(b);
+}
+
+static void a_fixed_limit_is_used_and_never_exceeded(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(2, 17); /* `answer` asserts the bound on every request */
+    b->good_from = 0;
+    for (size_t i = 0; i < 100; i++)
+        (void)ask(b, i, 3, CLOCK_NEVER);
+    run(b);
+    for (size_t e = 0; e < 2; e++)
+        assert_int_equal(b->endpoints[e].peak, 17);
+    bench_free(b);
+}
+
+static struct bench *adaptive(size_t ceiling, uint64_t seed)
+{
+    struct bench *b = mem_alloc(sizeof(*b));
+    b->max_in_flight = ceiling;
+    struct grader_config config = config_of(b, 1);
+    config.fixed_in_flight = false;
+    start(b, &config, seed);
+    return b;
+}
+
+static void an_adaptive_limit_starts_low_grows_and_falls(void **state RBR_UNUSED)
+{
+    struct bench *b = adaptive(64, 1);
+    struct grader_stats s;
+    b->good_from = 0;
+    for (size_t i = 0; i < 400; i++)
+        (void)ask(b, i, 1, CLOCK_NEVER);
+    (void)tick(b);
+    assert_int_equal(b->server.in_flight, 8);
+    run(b);
+    grader_stats(b->grader, &s);
+    assert_int_equal(s.limit, 64);
+    assert_int_equal(b->server.peak, 64);
+    b->good_from = UINT64_MAX;
+    b->reply = (struct fixture_reply){.delay_us = 1000, .status = 429};
+    for (size_t i = 0; i < 64; i++)
+        (void)ask(b, i, 1, b->clock.now_us + 1002);
+    run(b);
+    grader_stats(b->grader, &s);
+    assert_in_range(s.limit, 20, 44); /* fell, but not once for each of 64 */
+    assert_int_equal(s.rate_limited, s.failures);
+    bench_free(b);
+}
+
+/* ---- policies and identity --------------------------------------------------------------------
+ */
+
+static void a_new_policy_does_not_disturb_the_old_ones_questions(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 1);
+    b->reply = (struct fixture_reply){.delay_us = 1000, .status = 500};
+    b->good_from = 1;
+    struct group *old = ask(b, 0, 6, CLOCK_NEVER);
+    (void)tick(b);
+    struct policy *other = grading_policy(GRADING_POLICY("Other {response} {question}", ""));
+    struct prompt prompt;
+    assert_int_equal(prompt_build(&b->arena, other, &b->record.record, &prompt), ERR_OK);
+    struct group *g = &b->groups[1];
+    *g = (struct group){.bench = b};
+    g->judgments[5].status = JUDGMENT_PENDING;
+    g->group = (struct grader_group){
+        .prompt = &prompt, .judgments = g->judgments, .deadline_us = CLOCK_NEVER, .done = on_done};
+    grader_ask(b->grader, &g->group);
+    run(b); /* the fixture compares every body at its end with what it was */
+    expect(old, REASON_NONE, 2);
+    assert_int_equal(g->judgments[5].status, JUDGMENT_GRADED);
+    policy_free(other);
+    (void)ask(b, 2, 1, CLOCK_NEVER);
+    run(b);
+    expect(&b->groups[2], REASON_NONE, 1);
+    bench_free(b);
+}
+
+static void a_config_that_cannot_work_is_refused(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    char name[2000];
+    memset(name, 'n', sizeof(name));
+    for (int i = 0; i < 4; i++) {
+        struct grader_config c = config_of(b, 1);
+        struct grader *g = NULL;
+        struct err err = {0};
+        if (i == 0)
+            c.dialect = STR("chatty");
+        else if (i == 1)
+            c.n_endpoints = 0;
+        else if (i == 2)
+            c.max_in_flight = 0;
+        else
+            c.n_endpoints = 1u << 20;
+        assert_int_not_equal(grader_new(&c, &b->server.port, &b->clock.clock, 1, &g, &err), ERR_OK);
+        assert_null(g);
+        assert_non_null(strstr(err.msg, "main"));
+    }
+    assert_strs(grader_name(b->grader), STR("main"));
+    assert_strs(grader_model(b->grader), STR("judge-1"));
+    assert_null(grader_free(NULL));
+    bench_free(b);
+}
+
+static void a_digest_is_stable_and_sees_every_ingredient(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    uint8_t digests[8][JUDGMENT_DIGEST_BYTES], again[JUDGMENT_DIGEST_BYTES];
+    size_t n = 0;
+    grader_digest(b->grader, &b->prompt, 0, digests[n++]);
+    grader_digest(b->grader, &b->prompt, 0, again);
+    assert_memory_equal(digests[0], again, sizeof(again));
+    grader_digest(b->grader, &b->prompt, 1, digests[n++]);
+    struct policy *other = grading_policy(GRADING_POLICY("Other {response} {question}", ""));
+    struct prompt prompt;
+    assert_int_equal(prompt_build(&b->arena, other, &b->record.record, &prompt), ERR_OK);
+    grader_digest(b->grader, &prompt, 0, digests[n++]);
+    struct grading_record record;
+    assert_int_equal(
+        prompt_build(&b->arena, b->policy, grading_record(&record, STR("u"), STR("b")), &prompt),
+        ERR_OK);
+    grader_digest(b->grader, &prompt, 0, digests[n++]);
+    for (int i = 0; i < 4; i++) {
+        struct grader_config c = config_of(b, 1);
+        struct grader *g;
+        if (i == 0)
+            c.name = STR("other");
+        else if (i == 1)
+            c.model = STR("other");
+        else if (i == 2)
+            c.revision = STR("other");
+        else
+            c.top_logprobs = 5;
+        assert_int_equal(grader_new(&c, &b->server.port, &b->clock.clock, 1, &g, NULL), ERR_OK);
+        grader_digest(g, &b->prompt, 0, digests[n++]);
+        (void)grader_free(g);
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_memory_not_equal(digests[i], digests[k], sizeof(digests[i]));
+    policy_free(other);
+    bench_free(b);
+}
+
+static void a_model_name_from_outside_is_made_printable(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 10);
+    b->reply = (struct fixture_reply){
+        .status = 200,
+        .body =
+            STR("{\"model\":\"a\\nb\\u0000\xc3\xa4"
+                "ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+                "cccccccccccccccccccccccccc\",\"choices\":[{}]}")};
+    struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+    run(b);
+    expect(g, REASON_UNPARSEABLE_VERDICT, 1);
+    assert_int_equal(strlen(g->group.use.response_model), sizeof(g->group.use.response_model) - 1);
+    assert_memory_equal(g->group.use.response_model, "a?b???cc", 8);
+    bench_free(b);
+}
+
+/* ---- anything -----------------------------------------------------------------------------------
+ */
+
+static void check_settled(const struct group *g, size_t asked)
+{
+    assert_int_equal(g->done, 1);
+    for (size_t q = 0; q < asked; q++) {
+        const struct judgment *j = &g->judgments[q];
+        assert_in_range(j->attempts, 0, 3);
+        if (j->status == JUDGMENT_GRADED) {
+            assert_true(j->probability == 0.75 || fabs(j->probability - 0.75) < 1e-12);
+            assert_int_equal(j->reason, REASON_NONE);
+        } else {
+            assert_int_equal(j->status, JUDGMENT_UNGRADED);
+            assert_int_not_equal(j->reason, REASON_NONE);
+        }
+    }
+    if (g->group.deadline_us != CLOCK_NEVER)
+        assert_true(g->done_us <= g->group.deadline_us);
+}
+
+/* Random servers, deadlines, cancellations: every judgment ends, every group once and in time. */
+static void under_random_faults_every_judgment_ends(void **state RBR_UNUSED)
+{
+    uint64_t seed = unit_seed();
+    for (int run_no = 0; run_no < 60; run_no++, seed++) {
+        struct bench *b = mem_alloc(sizeof(*b));
+        struct rng rng;
+        rng_init(&rng, seed);
+        b->max_in_flight = 1 + rng_below(&rng, 40);
+        struct grader_config config = config_of(b, 1 + rng_below(&rng, ENDPOINTS_MAX));
+        config.fixed_in_flight = rng_below(&rng, 2) == 0;
+        start(b, &config, seed);
+        b->chaos = true;
+        size_t n = 1 + rng_below(&rng, 100), asked[100];
+        for (size_t i = 0; i < n; i++) {
+            bool forever = rng_below(&rng, 3) == 0;
+            asked[i] = rng_below(&rng, QUESTIONS + 1);
+            (void)ask(b, i, asked[i],
+                      forever ? CLOCK_NEVER
+                              : b->clock.now_us + 1 + (int64_t)rng_below(&rng, 40 * SECOND));
+            fixture_run(&b->server, tick, b,
+                        b->clock.now_us + (int64_t)rng_below(&rng, SECOND / 4));
+            if (rng_below(&rng, 5) == 0 && b->groups[rng_below(&rng, i + 1)].done == 0)
+                grader_cancel(&b->groups[i].group);
+        }
+        run(b);
+        for (size_t i = 0; i < n; i++)
+            check_settled(&b->groups[i], asked[i]);
+        bench_free(b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_group_is_graded_and_accounted_for),
+        cmocka_unit_test(nothing_to_ask_is_done_by_the_next_tick),
+        cmocka_unit_test(each_failure_has_its_attempts_and_reason),
+        cmocka_unit_test(an_answer_after_failures_counts_in_full),
+        cmocka_unit_test(a_server_without_logprobs_is_not_asked_again),
+        cmocka_unit_test(waits_have_full_jitter_within_their_bounds),
+        cmocka_unit_test(retry_after_is_obeyed_up_to_its_cap),
+        cmocka_unit_test(a_wait_past_the_deadline_is_not_begun),
+        cmocka_unit_test(x_should_retry_false_ends_it),
+        cmocka_unit_test(an_outage_is_not_answered_with_a_storm),
+        cmocka_unit_test(a_deadline_cancels_what_is_in_the_air),
+        cmocka_unit_test(a_deadline_ends_what_is_queued_and_what_waits),
+        cmocka_unit_test(a_deadline_already_past_asks_nothing),
+        cmocka_unit_test(cancelling_settles_the_rest_once),
+        cmocka_unit_test(done_may_cancel_other_groups),
+        cmocka_unit_test(done_may_ask_and_is_served_in_the_same_tick),
+        cmocka_unit_test(endpoints_take_turns),
+        cmocka_unit_test(a_failure_is_tried_elsewhere_first),
+        cmocka_unit_test(the_only_endpoint_is_tried_again),
+        cmocka_unit_test(a_fixed_limit_is_used_and_never_exceeded),
+        cmocka_unit_test(an_adaptive_limit_starts_low_grows_and_falls),
+        cmocka_unit_test(a_new_policy_does_not_disturb_the_old_ones_questions),
+        cmocka_unit_test(a_config_that_cannot_work_is_refused),
+        cmocka_unit_test(a_digest_is_stable_and_sees_every_ingredient),
+        cmocka_unit_test(a_model_name_from_outside_is_made_printable),
+        cmocka_unit_test(under_random_faults_every_judgment_ends),
+    };
+    return cmocka_run_group_tests_name("grader", tests, NULL, NULL);
+}
