@@ -27,7 +27,8 @@ static bool name_is_free(struct loader *l, const struct yaml *y)
     const struct policy *p = l->policy;
     bool is_word = str_eq(y->key, STR("any")) || str_eq(y->key, STR("all")) ||
                    str_eq(y->key, STR("not")) || str_eq(y->key, STR("otherwise")) ||
-                   str_eq(y->key, STR("reward_model")) || str_eq(y->key, STR("clip"));
+                   str_eq(y->key, STR("reward_model")) || str_eq(y->key, STR("clip")) ||
+                   str_eq(y->key, STR("clip_rounding"));
     if (is_word) {
         loader_key_error(l, y, "'%.*s' is a word of the policy language; choose another name",
                          STR_ARGS(y->key));
