@@ -1,0 +1,371 @@
+#include "settings/fields.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/num.h"
+
+#define KAFKA(member)  offsetof(struct settings, kafka.member)
+#define LIMITS(member) offsetof(struct settings, limits.member)
+#define GRADER(member) offsetof(struct settings_grader, member)
+
+/* Sections are contiguous, and so are sections inside sections. */
+const struct field fields[] = {
+    {.path = "kafka.brokers",
+     .type = FIELD_BROKERS,
+     .offset = KAFKA(brokers),
+     .required = SETTINGS_NEED_KAFKA,
+     .doc = "Where the cluster is: host:port, several separated by commas."},
+    {.path = "kafka.input",
+     .type = FIELD_TOPIC,
+     .offset = KAFKA(input),
+     .initial = "completions",
+     .doc = "Topic that completion records are read from."},
+    {.path = "kafka.output",
+     .type = FIELD_TOPIC,
+     .offset = KAFKA(output),
+     .initial = "rewards",
+     .doc = "Topic that rewards are written to."},
+    {.path = "kafka.dead_letters",
+     .type = FIELD_TOPIC,
+     .offset = KAFKA(dead_letters),
+     .initial = "dead-letters",
+     .doc = "Topic for records that cannot be decoded: as they came, with the reason in headers."},
+    {.path = "kafka.group",
+     .type = FIELD_TEXT,
+     .offset = KAFKA(group),
+     .initial = "rbr",
+     .doc = "Consumer group. Workers of one group share the input's partitions."},
+    {.path = "kafka.delivery",
+     .type = FIELD_SWITCH,
+     .offset = KAFKA(at_least_once),
+     .initial = "exactly_once",
+     .words = {"exactly_once", "at_least_once"},
+     .doc =
+         "exactly_once: rewards and offsets in one transaction. at_least_once: a crash may repeat "
+         "rewards."},
+    {.path = "kafka.instance_id",
+     .type = FIELD_TEXT,
+     .offset = KAFKA(instance_id),
+     .initial = "",
+     .doc =
+         "Static membership: a name of this worker that outlives a restart; unique in the group."},
+    {.path = "kafka.transactional_id",
+     .type = FIELD_TEXT,
+     .offset = KAFKA(transactional_id),
+     .initial = "",
+     .doc =
+         "Identity of the producer, unique to each worker. Empty: the group, and the instance_id "
+         "or host name and process id."},
+    {.path = "kafka.start",
+     .type = FIELD_WORD,
+     .offset = KAFKA(start),
+     .initial = "error",
+     .words = {"earliest", "latest", "error"},
+     .doc =
+         "Where a group starts that has committed nothing yet; error: it does not, and says so."},
+    {.path = "kafka.properties.common",
+     .type = FIELD_PROPERTIES,
+     .offset = KAFKA(common),
+     .doc = "librdkafka properties of consumer and producer, as they are: TLS, SASL, ..."},
+    {.path = "kafka.properties.consumer",
+     .type = FIELD_PROPERTIES,
+     .offset = KAFKA(consumer),
+     .doc = "librdkafka properties of the consumer alone, e.g. max.poll.interval.ms."},
+    {.path = "kafka.properties.producer",
+     .type = FIELD_PROPERTIES,
+     .offset = KAFKA(producer),
+     .doc = "librdkafka properties of the producer alone, e.g. compression.type."},
+
+    {.path = "policy.files",
+     .type = FIELD_PATHS,
+     .offset = offsetof(struct settings, policy_files),
+     .required = SETTINGS_NEED_POLICY,
+     .min = "1",
+     .max = "16",
+     .doc = "The policy; a later file adds to an earlier one or replaces parts of it."},
+
+    {.path = GRADERS ".name",
+     .type = FIELD_NAME,
+     .offset = GRADER(name),
+     .initial = "grader",
+     .doc = "Goes into every reward it had a part in."},
+    {.path = GRADERS ".dialect",
+     .type = FIELD_WORD,
+     .offset = GRADER(dialect),
+     .initial = "chat",
+     .words = {"chat"},
+     .doc = "How it is asked; chat: POST /v1/chat/completions with logprobs, one question each."},
+    {.path = GRADERS ".model",
+     .type = FIELD_TEXT,
+     .offset = GRADER(model),
+     .required = FIELD_REQUIRED,
+     .doc = "`model` in requests, as the server knows it."},
+    {.path = GRADERS ".revision",
+     .type = FIELD_TEXT,
+     .offset = GRADER(revision),
+     .initial = "",
+     .doc = "Change it when the server gives the same model name other weights: judgments of two "
+            "revisions are never taken for one another."},
+    {.path = GRADERS ".endpoints",
+     .type = FIELD_URLS,
+     .offset = GRADER(endpoints),
+     .required = FIELD_REQUIRED,
+     .min = "1",
+     .max = "64",
+     .doc = "Base URLs of servers that are alike, e.g. http://127.0.0.1:8000; asked in turn."},
+    {.path = GRADERS ".api_key_file",
+     .type = FIELD_PATH,
+     .offset = GRADER(api_key_file),
+     .initial = "",
+     .doc = "File with the API key, one line, closed to other users. Keys have no other way in."},
+    {.path = GRADERS ".max_in_flight",
+     .type = FIELD_COUNT,
+     .offset = GRADER(max_in_flight),
+     .initial = "256",
+     .min = "1",
+     .max = "10000",
+     .doc = "Requests at a time, per endpoint, at most."},
+    {.path = GRADERS ".flow",
+     .type = FIELD_SWITCH,
+     .offset = GRADER(fixed_in_flight),
+     .initial = "adaptive",
+     .words = {"adaptive", "fixed"},
+     .doc =
+         "adaptive: as many requests at a time as the server keeps up with. fixed: max_in_flight."},
+    {.path = GRADERS ".timeouts.connect",
+     .type = FIELD_DURATION,
+     .offset = GRADER(connect_timeout_us),
+     .initial = "2s",
+     .min = "1ms",
+     .max = "5m",
+     .doc = "For a connection to be made."},
+    {.path = GRADERS ".timeouts.first_byte",
+     .type = FIELD_DURATION,
+     .offset = GRADER(first_byte_timeout_us),
+     .initial = "30s",
+     .min = "1s",
+     .max = "1h",
+     .doc = "Without a byte of reply for this long a request has failed. In whole seconds."},
+    {.path = GRADERS ".timeouts.total",
+     .type = FIELD_DURATION,
+     .offset = GRADER(total_timeout_us),
+     .initial = "60s",
+     .min = "1ms",
+     .max = "1h",
+     .doc = "For one request, with everything."},
+    {.path = GRADERS ".attempts",
+     .type = FIELD_COUNT,
+     .offset = GRADER(attempts),
+     .initial = "3",
+     .min = "1",
+     .max = "10",
+     .doc = "How often one question is sent at most, within the record's deadline."},
+    {.path = GRADERS ".top_logprobs",
+     .type = FIELD_COUNT,
+     .offset = GRADER(top_logprobs),
+     .initial = "20",
+     .min = "2",
+     .max = "100",
+     .doc = "Alternatives of the answer's token asked for; many servers allow 20 at most."},
+    {.path = GRADERS ".keep_alive",
+     .type = FIELD_DURATION,
+     .offset = GRADER(keep_alive_us),
+     .initial = "4s",
+     .min = "1s",
+     .max = "1h",
+     .doc = "An idle connection is used again up to this age: less than the server's own limit. In "
+            "whole seconds."},
+    {.path = GRADERS ".insecure",
+     .type = FIELD_FLAG,
+     .offset = GRADER(insecure),
+     .initial = "false",
+     .doc = "Plain http to another machine is meant: completions and the key travel readable."},
+
+    {.path = "limits.records_in_flight",
+     .type = FIELD_COUNT,
+     .offset = LIMITS(records_in_flight),
+     .initial = "4096",
+     .min = "1",
+     .max = "1000000",
+     .doc = "Records read and not yet committed."},
+    {.path = "limits.memory",
+     .type = FIELD_SIZE,
+     .offset = LIMITS(memory_bytes),
+     .initial = "512MiB",
+     .min = "1MiB",
+     .max = "1024GiB",
+     .doc = "Held by them; at this point reading stops until some are committed."},
+    {.path = "limits.completion_bytes",
+     .type = FIELD_SIZE,
+     .offset = LIMITS(completion_bytes),
+     .initial = "1MiB",
+     .min = "1KiB",
+     .max = "64MiB",
+     .doc = "Text of one record; a record of more than four times this is a dead letter."},
+    {.path = "limits.window",
+     .type = FIELD_COUNT,
+     .offset = LIMITS(window),
+     .initial = "8000",
+     .min = "16",
+     .max = "24000",
+     .doc = "Offsets of one partition between the oldest unfinished record and the newest read."},
+    {.path = "limits.record_deadline",
+     .type = FIELD_DURATION,
+     .offset = LIMITS(record_deadline_us),
+     .initial = "120s",
+     .min = "1s",
+     .max = "1d",
+     .doc = "From reading a record to its reward; what is not judged by then is settled without."},
+    {.path = "limits.drain",
+     .type = FIELD_DURATION,
+     .offset = LIMITS(drain_us),
+     .initial = "10s",
+     .min = "0s",
+     .max = "10m",
+     .doc = "At a stop or rebalance: time to finish what is being judged. At most 20 % of the "
+            "consumer's max.poll.interval.ms."},
+    {.path = "limits.publish_interval",
+     .type = FIELD_DURATION,
+     .offset = LIMITS(publish_interval_us),
+     .initial = "100ms",
+     .min = "1ms",
+     .max = "10s",
+     .doc = "A transaction at most this often, unless a batch is full."},
+
+    {.path = "log.level",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct settings, log.level),
+     .initial = "info",
+     .words = {"debug", "info", "warning", "error"},
+     .doc = "Lines below this level are not written."},
+    {.path = "log.format",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct settings, log.format),
+     .initial = "text",
+     .words = {"text", "json"},
+     .doc = "One line an event on standard error: key=value text, or JSON."},
+};
+
+const size_t n_fields = ARRAY_LEN(fields);
+
+const struct field_section field_sections[] = {
+    {"kafka", "Where completion records come from and rewards go."},
+    {"policy", "What is asked and how answers become rewards (docs/policies.md)."},
+    {"graders", "Servers that judge. A list; for now of one."},
+    {"limits", "Bounds of one worker."},
+    {"log", "Lines on standard error."},
+};
+
+const size_t n_field_sections = ARRAY_LEN(field_sections);
+
+const char *field_type_name(enum field_type type)
+{
+    static const char *const names[FIELD_TYPES] = {
+        [FIELD_TEXT] = "text",
+        [FIELD_NAME] = "name",
+        [FIELD_TOPIC] = "topic",
+        [FIELD_BROKERS] = "host:port, ...",
+        [FIELD_PATH] = "path",
+        [FIELD_PATHS] = "list of paths",
+        [FIELD_URLS] = "list of URLs",
+        [FIELD_WORD] = "word",
+        [FIELD_SWITCH] = "word",
+        [FIELD_ENUM] = "word",
+        [FIELD_FLAG] = "true or false",
+        [FIELD_COUNT] = "whole number",
+        [FIELD_SIZE] = "size",
+        [FIELD_DURATION] = "duration",
+        [FIELD_PROPERTIES] = "map of text",
+    };
+    return names[type];
+}
+
+bool field_is_number(enum field_type type)
+{
+    return type == FIELD_COUNT || type == FIELD_SIZE || type == FIELD_DURATION;
+}
+
+/* ---- paths ------------------------------------------------------------------------------------
+ */
+
+const struct field *field_find(struct str path)
+{
+    for (size_t i = 0; i < n_fields; i++)
+        if (str_eq(str_z(fields[i].path), path))
+            return &fields[i];
+    return NULL;
+}
+
+bool field_below(const struct field *f, struct str path)
+{
+    struct str own = str_z(f->path);
+    return path.n == 0 || (own.n > path.n && str_has_prefix(own, path) && own.p[path.n] == '.');
+}
+
+bool field_is_section(struct str path)
+{
+    for (size_t i = 0; i < n_fields; i++)
+        if (field_below(&fields[i], path))
+            return true;
+    return false;
+}
+
+struct str field_key_below(const struct field *f, struct str path)
+{
+    struct str own = str_z(f->path);
+    size_t from = path.n > 0 ? path.n + 1 : 0;
+    size_t dot = str_find(own, STR("."), from);
+    struct str key = str_sub(own, from, dot != SIZE_MAX ? dot : own.n);
+    if (key.n > 2 && key.p[key.n - 1] == ']')
+        key.n -= 2;
+    return key;
+}
+
+struct str field_key(const struct field *f)
+{
+    return str_z(strrchr(f->path, '.') + 1);
+}
+
+const char *field_label(const struct field *f, size_t grader, char out[FIELD_LABEL_MAX])
+{
+    if (field_below(f, STR(GRADERS)))
+        (void)snprintf(out, FIELD_LABEL_MAX, "graders.%zu%s", grader, f->path + strlen(GRADERS));
+    else
+        (void)snprintf(out, FIELD_LABEL_MAX, "%s", f->path);
+    return out;
+}
+
+/* ---- numbers ----------------------------------------------------------------------------------
+ */
+
+bool field_parse_number(enum field_type type, struct str text, uint64_t *ret)
+{
+    int64_t us;
+    if (type == FIELD_COUNT)
+        return num_parse_u64(text, ret);
+    if (type == FIELD_SIZE)
+        return num_parse_size(text, ret);
+    if (!num_parse_duration_us(text, &us))
+        return false;
+    *ret = (uint64_t)us;
+    return true;
+}
+
+struct unit {
+    uint64_t factor;
+    const char *name;
+};
+
+void field_print_number(enum field_type type, uint64_t v, char out[32])
+{
+    static const struct unit none[] = {{1, ""}};
+    static const struct unit bytes[] = {
+        {1u << 30, "GiB"}, {1u << 20, "MiB"}, {1u << 10, "KiB"}, {1, "B"}};
+    static const struct unit times[] = {{86400000000, "d"}, {3600000000, "h"}, {60000000, "m"},
+                                        {1000000, "s"},     {1000, "ms"},      {1, "us"}};
+    const struct unit *u = type == FIELD_COUNT ? none : type == FIELD_SIZE ? bytes : times;
+    while (u->factor > 1 && (v == 0 ? u->factor != 1000000 : v % u->factor != 0))
+        u++;
+    (void)snprintf(out, 32, "%" PRIu64 "%s", v / u->factor, u->name);
+}
