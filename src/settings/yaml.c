@@ -187,8 +187,10 @@ static struct yaml *read_document(struct reader *r)
 {
     struct yaml top = {.line = 1, .column = 1};
     void *at = NULL;
-    if (fy_document_anchor_iterate(r->document, &at) != NULL) {
-        (void)fail(r, 0, 0, "anchors are not supported; write the value out");
+    struct fy_anchor *anchor = fy_document_anchor_iterate(r->document, &at);
+    if (anchor != NULL) {
+        position(fy_anchor_node(anchor), &top.line, &top.column);
+        (void)fail(r, top.line, top.column, "anchors are not supported; write the value out");
         return NULL;
     }
     struct yaml *y = read_node(r, fy_document_root(r->document), &top, 0);
