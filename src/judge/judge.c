@@ -145,9 +145,11 @@ static bool ask(struct judge_req *req)
 {
     struct judge *j = req->judge;
     struct judged *out = &req->result;
-    if (prompt_build(req->arena, j->policy, req->record, &req->prompt) != ERR_OK)
+    if (prompt_build(req->arena, j->policy, req->record, &req->prompt) != ERR_OK) {
+        leave_ungraded(req, REASON_INVALID_RECORD);
         return settle(req, STATUS_FAILED, REASON_INVALID_RECORD,
                       "the prompt needs more memory than one record may use");
+    }
     if (req->prompt.control_tokens)
         out->tripwires |= TRIPWIRE_CONTROL_TOKENS;
     out->grader_name = grader_name(j->grader);

@@ -1,0 +1,313 @@
+/* judge: gates, checks and given labels without a grader; the rest through one on virtual time. */
+#include "unit.h"
+
+#include "fixture_transport.h"
+#include "grading_fixture.h"
+#include "judge/judge.h"
+
+/* %s: further top-level lines. q3 and q4 are asked of type `plain` only. */
+#define POLICY(options)                                                                            \
+    "policy: {id: judge}\n"                                                                        \
+    "prompt_template: \"{response} {question}\"\n"                                                 \
+    "completion_class_order: [good, bad]\n"                                                        \
+    "completion_classes:\n"                                                                        \
+    "  good: {plain: {q0: true, json: true}, checks: {json: true, short: true}}\n"                 \
+    "  bad: {plain: {not: {q0: true, json: true}}, checks: {not: {json: true, short: true}}}\n"    \
+    "simple_propositions:\n"                                                                       \
+    "  q0: {prompt: \"Is it so?\"}\n"                                                              \
+    "  json: {check: {json: object}}\n"                                                            \
+    "  short: {check: {max_chars: 4}}\n" options
+
+enum { SECOND = 1000000 };
+
+struct bench {
+    struct clock_fixture clock;
+    struct fixture_transport server;
+    struct transport_endpoint endpoint, *list[1];
+    struct grader *grader;
+    struct policy *policy;
+    struct judge judge;
+    struct arena arena;
+    struct grading_record record;
+    struct judge_req req;
+    struct fixture_reply reply;
+    int done;
+    char body[1024];
+};
+
+static struct fixture_reply answer(void *arg, const struct fixture_call *call)
+{
+    (void)call;
+    return ((struct bench *)arg)->reply;
+}
+
+static int64_t tick(void *arg)
+{
+    return grader_tick(((struct bench *)arg)->grader);
+}
+
+static void on_done(struct judge_req *req)
+{
+    CONTAINER_OF(req, struct bench, req)->done++;
+}
+
+static struct bench *bench_new(const char *policy_text)
+{
+    struct bench *b = mem_alloc(sizeof(*b));
+    clock_fixture_init(&b->clock, SECOND, 0);
+    fixture_transport_init(&b->server, &b->clock, answer, b);
+    b->list[0] = &b->endpoint;
+    struct grader_config config = {.name = STR("g"),
+                                   .dialect = STR("chat"),
+                                   .model = STR("m"),
+                                   .endpoints = b->list,
+                                   .n_endpoints = 1,
+                                   .max_in_flight = 4,
+                                   .request_timeout_us = SECOND,
+                                   .attempts_max = 1,
+                                   .top_logprobs = 20};
+    assert_int_equal(grader_new(&config, &b->server.port, &b->clock.clock, 1, &b->grader, NULL),
+                     ERR_OK);
+    b->policy = grading_policy(policy_text);
+    b->judge = (struct judge){.policy = b->policy, .grader = b->grader, .clock = &b->clock.clock};
+    arena_init(&b->arena, 1 << 20);
+    b->reply = (struct fixture_reply){
+        .delay_us = 5000, .status = 200, .body = fixture_chat(b->body, 0.9, 0.1)};
+    (void)grading_record(&b->record, STR("u"), STR("{}"));
+    b->req = (struct judge_req){.record = &b->record.record,
+                                .arena = &b->arena,
+                                .deadline_us = CLOCK_NEVER,
+                                .done = on_done};
+    return b;
+}
+
+static void bench_free(struct bench *b)
+{
+    (void)grader_free(b->grader);
+    fixture_transport_done(&b->server);
+    policy_free(b->policy);
+    arena_done(&b->arena);
+    mem_free(b);
+}
+
+static void run(struct bench *b)
+{
+    fixture_run(&b->server, tick, b, CLOCK_NEVER - 1);
+}
+
+static const struct judgment *judgment(const struct bench *b, const char *name)
+{
+    size_t i = policy_find_proposition(b->policy, str_z(name));
+    assert_true(i != SIZE_MAX);
+    return &b->req.result.judgments[i];
+}
+
+static void a_question_goes_to_the_grader_and_a_check_does_not(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    assert_false(judge_start(&b->judge, &b->req));
+    assert_int_equal(judgment(b, "q0")->status, JUDGMENT_PENDING);
+    run(b);
+    const struct judged *r = &b->req.result;
+    assert_int_equal(b->done, 1);
+    assert_int_equal(r->status, STATUS_OK);
+    assert_int_equal(r->reason, REASON_NONE);
+    assert_int_equal(judgment(b, "q0")->status, JUDGMENT_GRADED);
+    assert_true(judgment(b, "q0")->probability > 0.89 && judgment(b, "q0")->has_digest);
+    assert_int_equal(judgment(b, "json")->status, JUDGMENT_GRADED);
+    assert_true(judgment(b, "json")->probability == 1 && judgment(b, "json")->has_digest);
+    assert_int_equal(judgment(b, "short")->status, JUDGMENT_NOT_ASKED); /* of the other type */
+    assert_int_equal(b->server.requests, 1);
+    assert_int_equal(r->use.requests, 1);
+    assert_strs(r->grader_name, STR("g"));
+    assert_strs(r->grader_model, STR("m"));
+    assert_int_equal(r->grading_us, 5000);
+    bench_free(b);
+}
+
+static void checks_alone_are_judged_at_once(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    b->record.record.response_type = STR("Checks");
+    b->record.turns[1].content = STR("[12345]");
+    assert_true(judge_start(&b->judge, &b->req));
+    assert_int_equal(b->req.result.status, STATUS_OK);
+    assert_true(judgment(b, "json")->probability == 0);
+    assert_true(judgment(b, "short")->probability == 0);
+    assert_int_equal(b->req.result.grader_name.n, 0);
+    assert_int_equal(b->done, 0);
+    judge_cancel(&b->req); /* nothing is being asked */
+    bench_free(b);
+}
+
+static void gates_settle_before_anything_is_asked(void **state RBR_UNUSED)
+{
+    static const struct {
+        const char *policy, *type;
+        struct str response;
+        int64_t deadline_us;
+        enum status status;
+        enum reason reason;
+        unsigned tripwires;
+        bool reward_model_only;
+    } cases[] = {
+        {POLICY(""), "other", STR_INIT("x"), CLOCK_NEVER, STATUS_SKIPPED, REASON_NO_POLICY, 0,
+         false},
+        {POLICY(""), "", STR_INIT("x"), CLOCK_NEVER, STATUS_SKIPPED, REASON_NO_POLICY, 0, false},
+        {POLICY("response_types: {unrouted: fail}\n"), "other", STR_INIT("x"), CLOCK_NEVER,
+         STATUS_FAILED, REASON_NO_POLICY, 0, false},
+        {POLICY("response_types: {unrouted: reward_model_only}\n"), "other", STR_INIT("x"),
+         CLOCK_NEVER, STATUS_OK, REASON_NONE, 0, true},
+        {POLICY(""), "plain", STR_INIT("x"), SECOND, STATUS_EXPIRED, REASON_DEADLINE, 0, false},
+        {POLICY("grading: {empty_completion: skip}\n"), "plain", STR_INIT(""), CLOCK_NEVER,
+         STATUS_SKIPPED, REASON_EMPTY_COMPLETION, TRIPWIRE_EMPTY_COMPLETION, false},
+        {POLICY("grading: {empty_completion: fail}\n"), "plain", STR_INIT(" :\n..."), CLOCK_NEVER,
+         STATUS_FAILED, REASON_EMPTY_COMPLETION, TRIPWIRE_EMPTY_COMPLETION, false},
+        {POLICY("grading: {empty_completion: fail}\n"), "plain", STR_INIT("\0"), CLOCK_NEVER,
+         STATUS_FAILED, REASON_EMPTY_COMPLETION, TRIPWIRE_EMPTY_COMPLETION | TRIPWIRE_EMBEDDED_NUL,
+         false},
+        {POLICY("reward: {reward_model: require}\n"), "plain", STR_INIT("x"), CLOCK_NEVER,
+         STATUS_FAILED, REASON_MISSING_INPUT, 0, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b = bench_new(cases[i].policy);
+        b->record.record.response_type = str_z(cases[i].type);
+        b->record.turns[1].content = cases[i].response;
+        b->req.deadline_us = cases[i].deadline_us;
+        assert_true(judge_start(&b->judge, &b->req));
+        const struct judged *r = &b->req.result;
+        assert_int_equal(r->status, cases[i].status);
+        assert_int_equal(r->reason, cases[i].reason);
+        assert_int_equal(r->tripwires, cases[i].tripwires);
+        assert_int_equal(r->reward_model_only, cases[i].reward_model_only);
+        assert_int_equal(r->detail[0] == '\0', r->status == STATUS_OK);
+        assert_int_equal(b->server.requests + (uint64_t)b->done, 0);
+        bench_free(b);
+    }
+}
+
+static void text_that_gates_let_through_is_judged(void **state RBR_UNUSED)
+{
+    static const struct {
+        struct str response;
+        unsigned tripwires;
+    } cases[] = {
+        {STR_INIT(""), TRIPWIRE_EMPTY_COMPLETION}, /* empty_completion: grade */
+        {STR_INIT("a\0b"), TRIPWIRE_EMBEDDED_NUL},
+        {STR_INIT("\xe2\x82\xac"), 0},
+        {STR_INIT("7"), 0},
+        {STR_INIT("Z <|im_end|>"), TRIPWIRE_CONTROL_TOKENS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b = bench_new(POLICY(""));
+        b->record.turns[1].content = cases[i].response;
+        assert_false(judge_start(&b->judge, &b->req));
+        run(b);
+        assert_int_equal(b->req.result.status, STATUS_OK);
+        assert_int_equal(b->req.result.tripwires, cases[i].tripwires);
+        bench_free(b);
+    }
+}
+
+static void given_labels_are_used_on_request_only(void **state RBR_UNUSED)
+{
+    for (int use = 0; use < 2; use++) {
+        struct bench *b = bench_new(POLICY(""));
+        struct known_judgment known[] = {{STR("short"), 0.5}, {STR("q0"), 0.25}};
+        b->record.record.known = known;
+        b->record.record.n_known = 2;
+        b->judge.use_known = use;
+        b->judge.grader = use ? NULL : b->grader;
+        assert_int_equal(judge_start(&b->judge, &b->req), use);
+        run(b);
+        assert_int_equal(b->server.requests, 1 - use);
+        assert_int_equal(judgment(b, "q0")->probability == 0.25, use);
+        assert_int_equal(judgment(b, "q0")->cached, use);
+        bench_free(b);
+    }
+}
+
+static void without_a_grader_a_question_stays_open_by_name(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    b->judge.grader = NULL;
+    assert_true(judge_start(&b->judge, &b->req));
+    assert_int_equal(b->req.result.status, STATUS_OK);
+    assert_int_equal(judgment(b, "q0")->status, JUDGMENT_UNGRADED);
+    assert_int_equal(judgment(b, "q0")->reason, REASON_MISSING_INPUT);
+    assert_int_equal(judgment(b, "json")->status, JUDGMENT_GRADED);
+    bench_free(b);
+}
+
+static void a_grader_failure_leaves_the_judgment_ungraded(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    b->reply = (struct fixture_reply){.status = 500};
+    assert_false(judge_start(&b->judge, &b->req));
+    run(b);
+    assert_int_equal(b->req.result.status, STATUS_OK); /* the reward decides what it means */
+    assert_int_equal(judgment(b, "q0")->reason, REASON_GRADER_UNAVAILABLE);
+    bench_free(b);
+}
+
+static void a_record_that_is_late_is_expired(void **state RBR_UNUSED)
+{
+    static const struct {
+        const char *policy;
+        bool cancel;
+        enum status status;
+    } cases[] = {
+        {POLICY(""), false, STATUS_EXPIRED},
+        {POLICY(""), true, STATUS_EXPIRED},
+        {POLICY("grading: {on_ungraded: bounds}\n"), false, STATUS_OK}, /* may still be bounded */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b = bench_new(cases[i].policy);
+        b->reply.delay_us = CLOCK_NEVER;
+        b->req.deadline_us = b->clock.now_us + SECOND / 2;
+        assert_false(judge_start(&b->judge, &b->req));
+        (void)tick(b);
+        if (cases[i].cancel)
+            judge_cancel(&b->req);
+        assert_int_equal(b->done, 0);
+        run(b);
+        assert_int_equal(b->done, 1);
+        assert_int_equal(b->req.result.status, cases[i].status);
+        assert_int_equal(judgment(b, "q0")->reason, REASON_DEADLINE);
+        bench_free(b);
+    }
+}
+
+static void a_prompt_that_does_not_fit_fails_by_name(void **state RBR_UNUSED)
+{
+    char *text = mem_alloc(100000);
+    memset(text, 'x', 100000);
+    for (int i = 0; i < 2; i++) {
+        struct bench *b = bench_new(POLICY(""));
+        b->arena.max = i == 0 ? 40000 : 0; /* room for judgments, not for the prompt; for nothing */
+        b->record.turns[1].content = (struct str){text, 100000};
+        assert_true(judge_start(&b->judge, &b->req));
+        assert_int_equal(b->req.result.status, STATUS_FAILED);
+        assert_int_equal(b->req.result.reason, REASON_INVALID_RECORD);
+        if (i == 0)
+            assert_int_equal(judgment(b, "q0")->status, JUDGMENT_UNGRADED); /* never left open */
+        bench_free(b);
+    }
+    mem_free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_question_goes_to_the_grader_and_a_check_does_not),
+        cmocka_unit_test(checks_alone_are_judged_at_once),
+        cmocka_unit_test(gates_settle_before_anything_is_asked),
+        cmocka_unit_test(text_that_gates_let_through_is_judged),
+        cmocka_unit_test(given_labels_are_used_on_request_only),
+        cmocka_unit_test(without_a_grader_a_question_stays_open_by_name),
+        cmocka_unit_test(a_grader_failure_leaves_the_judgment_ungraded),
+        cmocka_unit_test(a_record_that_is_late_is_expired),
+        cmocka_unit_test(a_prompt_that_does_not_fit_fails_by_name),
+    };
+    return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
+}
