@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "obs/log.h"
+#include "worker/kafka_setup.h"
 
 enum {
     CONNECT_TIMEOUT_US = 30000000, /* for the producer to be initialised */
@@ -55,7 +56,7 @@ static void report(struct app *a, int64_t now)
         grader_stats(a->grading.grader, &g);
     double seconds = (double)REPORT_US / 1e6;
     a->next_report_us = now + REPORT_US;
-    if (a->quiet || (s.committed == a->reported.committed && s.in_flight == 0))
+    if (a->config.quiet || (s.committed == a->reported.committed && s.in_flight == 0))
         return;
     log_info("worker.progress",
              "rate=%.1f/s committed=%" PRIu64 " ok=%" PRIu64 " partial=%" PRIu64 " failed=%" PRIu64
@@ -78,17 +79,20 @@ static void stop(struct app *a, int64_t now)
     if (a->stopping)
         return;
     a->stopping = true;
-    a->give_up_us = now + a->settings->limits.drain_us + CLOSE_SLACK_US;
+    a->stopped_us = now;
+    a->give_up_us = now + a->config.settings->limits.drain_us + CLOSE_SLACK_US;
     pipeline_stop(a->pipeline);
 }
 
-static bool enough(const struct app *a)
+static bool enough(struct app *a, int64_t now)
 {
     struct pipeline_stats s;
-    if (a->stop_after == 0)
+    if (a->config.stop_after == 0)
         return false;
     pipeline_stats(a->pipeline, &s);
-    return s.committed >= a->stop_after;
+    if (a->first_us == 0 && s.admitted > 0)
+        a->first_us = now;
+    return s.committed >= a->config.stop_after;
 }
 
 static int64_t maintain(void *arg)
@@ -99,7 +103,7 @@ static int64_t maintain(void *arg)
     int64_t now = clock_mono_us(&clock_real);
     int64_t due = pipeline_tick(a->pipeline);
     int64_t grader_due = grading_tick(&a->grading);
-    if (atomic_load(&signals) > 0 || enough(a) || pipeline_error(a->pipeline) != NULL)
+    if (atomic_load(&signals) > 0 || enough(a, now) || pipeline_error(a->pipeline) != NULL)
         stop(a, now);
     if (now >= a->next_report_us)
         report(a, now);
@@ -111,51 +115,15 @@ static int64_t maintain(void *arg)
 /* ---- building ---------------------------------------------------------------------------------
  */
 
-static struct kafka_property *properties(const struct setting_properties *from)
+static enum err_code join_kafka(struct app *a, struct err *err)
 {
-    struct kafka_property *to = mem_array(from->n, sizeof(*to));
-    for (size_t i = 0; i < from->n; i++)
-        to[i] = (struct kafka_property){from->items[i].name, from->items[i].value};
-    return to;
-}
-
-static enum kafka_start start_of(struct str s)
-{
-    if (str_eq(s, STR("earliest")))
-        return KAFKA_START_EARLIEST;
-    return str_eq(s, STR("latest")) ? KAFKA_START_LATEST : KAFKA_START_ERROR;
-}
-
-static enum err_code connect(struct app *a, struct err *err)
-{
-    const struct settings_kafka *k = &a->settings->kafka;
-    struct kafka_property *common = properties(&k->common), *consumer = properties(&k->consumer),
-                          *producer = properties(&k->producer);
-    struct kafka_config config = {
-        .brokers = k->brokers,
-        .input = k->input,
-        .output = k->output,
-        .dead_letters = k->dead_letters,
-        .group = k->group,
-        .instance_id = k->instance_id,
-        .transactional_id = k->transactional_id,
-        .client_id = STR("rbr"),
-        .delivery = k->at_least_once ? DELIVERY_AT_LEAST_ONCE : DELIVERY_EXACTLY_ONCE,
-        .start = start_of(k->start),
-        .common = common,
-        .n_common = k->common.n,
-        .consumer = consumer,
-        .n_consumer = k->consumer.n,
-        .producer = producer,
-        .n_producer = k->producer.n,
-    };
-    enum err_code code = kafka_source_new(&a->grading.loop, &config, &a->source, err);
+    struct kafka_setup kafka;
+    kafka_setup_init(&kafka, &a->config.settings->kafka, a->config.embedded);
+    enum err_code code = kafka_source_new(&a->grading.loop, &kafka.config, &a->source, err);
     if (code == ERR_OK)
-        code =
-            kafka_sink_new(&a->grading.loop, a->source, &config, CONNECT_TIMEOUT_US, &a->sink, err);
-    mem_free(common);
-    mem_free(consumer);
-    mem_free(producer);
+        code = kafka_sink_new(&a->grading.loop, a->source, &kafka.config, CONNECT_TIMEOUT_US,
+                              &a->sink, err);
+    kafka_setup_done(&kafka);
     return code;
 }
 
@@ -173,20 +141,20 @@ static struct pipeline_config pipeline_config(const struct settings *s)
     return c;
 }
 
-enum err_code app_init(struct app *a, const struct settings *settings, const struct policy *policy,
-                       struct err *err)
+enum err_code app_init(struct app *a, const struct app_config *config, struct err *err)
 {
-    *a = (struct app){.settings = settings};
-    enum err_code code = grading_init(&a->grading, policy, &settings->graders[0], maintain, a, err);
+    *a = (struct app){.config = *config};
+    enum err_code code =
+        grading_init(&a->grading, config->policy, &config->settings->graders[0], maintain, a, err);
     if (code != ERR_OK)
         return code;
-    code = connect(a, err);
+    code = join_kafka(a, err);
     if (code != ERR_OK) {
         app_done(a);
         return code;
     }
-    struct pipeline_config config = pipeline_config(settings);
-    a->pipeline = pipeline_new(&config, &a->grading.judge, kafka_source_port(a->source),
+    struct pipeline_config pipeline = pipeline_config(config->settings);
+    a->pipeline = pipeline_new(&pipeline, &a->grading.judge, kafka_source_port(a->source),
                                kafka_sink_port(a->sink), &clock_real);
     return ERR_OK;
 }
@@ -195,8 +163,7 @@ enum err_code app_run(struct app *a, struct err *err)
 {
     running = a;
     handle_signals();
-    a->started_us = clock_mono_us(&clock_real);
-    a->next_report_us = a->started_us + REPORT_US;
+    a->next_report_us = clock_mono_us(&clock_real) + REPORT_US;
     loop_run(&a->grading.loop);
     running = NULL;
     const struct err *failure = pipeline_error(a->pipeline);

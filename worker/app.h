@@ -11,20 +11,28 @@
 #include "stream/kafka.h"
 #include "worker/grading.h"
 
-struct app {
+struct app_config {
     const struct settings *settings;
+    const struct policy *policy;
+    bool embedded; /* the brokers live in this process (stream/kafka_mock.h) */
+    bool quiet; /* no progress lines in the log */
+    uint64_t stop_after; /* stop when this many records are committed; 0: never */
+};
+
+struct app {
+    struct app_config config;
     struct grading grading;
     struct kafka_source *source;
     struct kafka_sink *sink;
     struct pipeline *pipeline;
-    uint64_t stop_after; /* stop when this many records are committed; 0: never */
-    bool quiet; /* no progress lines in the log */
     bool stopping;
-    int64_t started_us, give_up_us, next_report_us;
+    int64_t first_us; /* the first record was admitted; 0: none yet */
+    int64_t stopped_us, give_up_us, next_report_us;
     struct pipeline_stats reported; /* at the last progress line */
 };
 
-enum err_code app_init(struct app *a, const struct settings *settings, const struct policy *policy,
+/* The settings and the policy outlive the app. */
+enum err_code app_init(struct app *a, const struct app_config *config,
                        struct err *err) RBR_MUST_CHECK;
 
 /* Returns when the pipeline has finished: ERR_OK when it was asked to stop. */

@@ -32,7 +32,8 @@ static int run(const struct settings *settings, const struct policy *policy)
 {
     struct app app;
     struct err err;
-    if (app_init(&app, settings, policy, &err) != ERR_OK) {
+    const struct app_config config = {.settings = settings, .policy = policy};
+    if (app_init(&app, &config, &err) != ERR_OK) {
         log_error("worker.start_failed", "%s", err.msg);
         return EXIT_FAILED;
     }

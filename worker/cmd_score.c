@@ -1,10 +1,7 @@
 #include "worker/cmd.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -12,6 +9,7 @@
 #include "reward/message.h"
 #include "reward/reward.h"
 #include "worker/grading.h"
+#include "worker/lines.h"
 #include "worker/options.h"
 #include "worker/table.h"
 
@@ -64,12 +62,10 @@ struct task {
 struct scoring {
     const struct arguments *args;
     struct grading grading;
-    FILE *in;
-    char *text; /* getline's */
-    size_t text_cap;
+    struct lines in;
     bool at_end;
     struct task tasks[IN_FLIGHT]; /* ring: [first, next) by number */
-    uint64_t first, next, line;
+    uint64_t first, next;
     uint64_t scored, refused, failed, requests;
     struct table *table;
     int64_t started_us, next_progress_us;
@@ -218,26 +214,22 @@ static void on_judged(struct judge_req *req)
 /* Reads one line into a task; false at the end of the file. */
 static bool read_task(struct scoring *s)
 {
-    ssize_t n = getline(&s->text, &s->text_cap, s->in);
-    if (n < 0)
+    struct str line;
+    if (!lines_next(&s->in, &line))
         return false;
-    s->line++;
-    struct str line = str_trim((struct str){s->text, (size_t)n});
-    if (line.n == 0)
-        return true;
     struct task *t = &s->tasks[s->next++ % IN_FLIGHT];
-    struct record_origin origin = {.topic = str_z(s->args->input), .offset = (int64_t)s->line};
+    struct record_origin origin = {.topic = str_z(s->args->input), .offset = (int64_t)s->in.number};
     struct refusal refusal;
     arena_reset(&t->arena);
     buf_reset(&t->out);
-    t->line = s->line;
+    t->line = s->in.number;
     t->received_ms = clock_wall_ms(&clock_real);
     t->record =
         record_decode(&t->arena, line, RECORD_JSON, &record_limits_default, &origin, &refusal);
     if (t->record == NULL) {
         char text[256];
         refusal_print(&refusal, text);
-        (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", s->args->input, s->line, text);
+        (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", s->args->input, t->line, text);
         s->refused++;
         t->done = true;
         return true;
@@ -312,7 +304,6 @@ static void end_output(struct scoring *s)
         arena_done(&s->tasks[i].arena);
         buf_done(&s->tasks[i].out);
     }
-    free(s->text);
 }
 
 /* ---- set-up -----------------------------------------------------------------------------------
@@ -325,10 +316,8 @@ static int score(const struct arguments *args, const struct policy *policy,
     struct scoring *s = mem_alloc(sizeof(*s));
     int exit_code = EXIT_FAILED;
     s->args = args;
-    s->in = strcmp(args->input, "-") == 0 ? stdin : fopen(args->input, "re");
-    if (s->in == NULL) {
-        (void)fprintf(stderr, "rbr score: %s: %s\n", args->input, strerror(errno));
-    } else if (grading_init(&s->grading, policy, grader, maintain, s, &err) != ERR_OK) {
+    if (lines_open(&s->in, args->input, &err) != ERR_OK ||
+        grading_init(&s->grading, policy, grader, maintain, s, &err) != ERR_OK) {
         (void)fprintf(stderr, "rbr score: %s\n", err.msg);
     } else {
         s->grading.judge.use_known = args->use_labels;
@@ -339,8 +328,7 @@ static int score(const struct arguments *args, const struct policy *policy,
         grading_done(&s->grading);
         exit_code = s->failed + s->refused > 0 ? EXIT_DATA : EXIT_DONE;
     }
-    if (s->in != NULL && s->in != stdin)
-        (void)fclose(s->in);
+    lines_close(&s->in);
     mem_free(s);
     return exit_code;
 }

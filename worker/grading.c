@@ -18,7 +18,7 @@ static enum err_code add_endpoints(struct grading *g, const struct settings_grad
     for (size_t i = 0; code == ERR_OK && i < config->endpoints.n; i++) {
         struct http_endpoint_config endpoint = {
             .url = config->endpoints.items[i],
-            .path = dialect->path,
+            .path = str_z(dialect->path),
             .api_key = str_z(key),
         };
         code = http_endpoint_new(g->http, &endpoint, &g->endpoints[i], err);

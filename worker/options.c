@@ -30,18 +30,30 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 const struct argp options_argp = {.options = option_list, .parser = parse};
 
-struct settings *options_load_settings(const struct options *o, unsigned needs)
+static struct settings *load(struct str name, const struct str *text, const struct options *o,
+                             unsigned needs)
 {
     struct settings_problems problems = {0};
     buf_init(&problems.lines, 1u << 20);
-    struct str file = str_z(o->file != NULL ? o->file : OPTIONS_DEFAULT_FILE);
-    struct settings *s = settings_load(file, NULL, o->sets, o->n_sets, needs, &problems);
+    struct settings *s = settings_load(name, text, o->sets, o->n_sets, needs, &problems);
     if (s == NULL)
         (void)fprintf(stderr, "%.*s", STR_ARGS(buf_str(&problems.lines)));
     else
         log_configure(s->log.level, s->log.format);
     buf_done(&problems.lines);
     return s;
+}
+
+struct settings *options_load_settings(const struct options *o, unsigned needs)
+{
+    return load(str_z(o->file != NULL ? o->file : OPTIONS_DEFAULT_FILE), NULL, o, needs);
+}
+
+struct settings *options_load_settings_text(struct str name, struct str text)
+{
+    const struct options none = {0};
+    return load(name, &text, &none,
+                SETTINGS_NEED_KAFKA | SETTINGS_NEED_GRADER | SETTINGS_NEED_POLICY);
 }
 
 struct policy *options_load_policy(const struct policy_file *files, size_t n, bool require_weights,

@@ -24,6 +24,9 @@ extern const struct argp options_argp; /* its input is a struct options */
 /* Loads the settings, printing every problem to stderr; NULL when there is one. */
 struct settings *options_load_settings(const struct options *o, unsigned needs);
 
+/* The same from text that needs everything, named `name` in messages. */
+struct settings *options_load_settings_text(struct str name, struct str text);
+
 /* Loads a policy, printing findings to stderr (warnings too unless `quiet`); NULL on errors. */
 struct policy *options_load_policy(const struct policy_file *files, size_t n, bool require_weights,
                                    bool quiet);

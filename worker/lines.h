@@ -1,0 +1,26 @@
+/* The lines of a JSONL file or of standard input ("-"), numbered from 1, blank ones passed over.
+ * One thread. */
+#ifndef RBR_WORKER_LINES_H
+#define RBR_WORKER_LINES_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct lines {
+    const char *name; /* for messages */
+    uint64_t number; /* of the last line given out */
+    FILE *file;
+    char *text;
+    size_t cap;
+};
+
+enum err_code lines_open(struct lines *l, const char *path, struct err *err) RBR_MUST_CHECK;
+void lines_close(struct lines *l); /* fine after a failed open, and on zeroed memory */
+
+/* The next line without white space around it, valid until the next call; false at the end. */
+bool lines_next(struct lines *l, struct str *ret);
+
+#endif
