@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/num.h"
 #include "base/utf8.h"
@@ -296,35 +297,68 @@ static struct json *new_value(struct reader *r)
     return v;
 }
 
-/* Duplicate keys: small objects by comparing, large ones through an open hash table of members. */
+/* Duplicate keys: small objects by comparing, large ones by sorting. No hash: keys may be chosen so
+ * that they collide. */
 enum { COMPARE_MAX = 24 };
 
-static uint64_t key_hash(struct str key)
+static int compare_keys(struct str a, struct str b)
 {
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < key.n; i++)
-        h = (h ^ (unsigned char)key.p[i]) * 1099511628211u;
-    return h ^ (h >> 29);
+    if (a.n != b.n)
+        return a.n < b.n ? -1 : 1;
+    return a.n > 0 ? memcmp(a.p, b.p, a.n) : 0;
 }
 
-static const struct json *duplicate_in(struct reader *r, const struct json *object)
+static int by_key(const void *a, const void *b)
 {
-    size_t size = 64;
-    while (size < object->count * 2)
-        size *= 2;
-    const struct json **table = arena_array(r->arena, size, sizeof(*table));
-    if (table == NULL) {
-        (void)fail(r, JSON_FAULT_TOO_LARGE);
-        return object;
-    }
-    for (const struct json *m = object->child; m != NULL; m = m->next) {
-        size_t i = key_hash(m->key) & (size - 1);
-        for (; table[i] != NULL; i = (i + 1) & (size - 1))
-            if (str_eq(table[i]->key, m->key))
-                return m;
-        table[i] = m;
+    const struct json *x = *(const struct json *const *)a, *y = *(const struct json *const *)b;
+    int order = compare_keys(x->key, y->key);
+    return order != 0 ? order : x->key_start < y->key_start ? -1 : x->key_start > y->key_start;
+}
+
+bool json_index(struct arena *a, const struct json *v, struct json_index *ret)
+{
+    size_t n = v != NULL && v->type == JSON_OBJECT ? v->count : 0;
+    const struct json **members = arena_array(a, n, sizeof(*members));
+    if (members == NULL)
+        return false;
+    *ret = (struct json_index){.members = members};
+    for (const struct json *m = n > 0 ? v->child : NULL; m != NULL; m = m->next)
+        members[ret->n++] = m;
+    if (n > 1)
+        qsort(members, n, sizeof(const struct json *), by_key);
+    return true;
+}
+
+const struct json *json_index_get(const struct json_index *index, struct str key)
+{
+    size_t low = 0, high = index->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_keys(index->members[middle]->key, key);
+        if (order == 0)
+            return index->members[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return NULL;
+}
+
+/* The first member whose key is already there; NULL when none. */
+static bool find_duplicate(struct reader *r, const struct json *object, const struct json **ret)
+{
+    struct json_index index;
+    if (!json_index(r->arena, object, &index))
+        return fail(r, JSON_FAULT_TOO_LARGE);
+    *ret = NULL;
+    for (size_t i = 1; i < index.n; i++) {
+        const struct json *m = index.members[i];
+        if (str_eq(m->key, index.members[i - 1]->key) &&
+            (*ret == NULL || m->key_start < (*ret)->key_start))
+            *ret = m;
+    }
+    return true;
 }
 
 static bool is_new_key(const struct json *object, struct str key)
@@ -381,11 +415,11 @@ static bool read_children(struct reader *r, struct json *v, char close, unsigned
         skip_space(r);
     }
     if (v->type == JSON_OBJECT && v->count > COMPARE_MAX) {
-        const struct json *twice = duplicate_in(r, v);
+        const struct json *twice;
+        if (!find_duplicate(r, v, &twice))
+            return false;
         if (twice != NULL)
-            return r->fault.kind != JSON_FAULT_NONE
-                       ? false
-                       : fail_at(r, JSON_FAULT_DUPLICATE_KEY, twice->key_start);
+            return fail_at(r, JSON_FAULT_DUPLICATE_KEY, twice->key_start);
     }
     return true;
 }

@@ -67,6 +67,16 @@ const char *json_fault_text(enum json_fault_kind kind);
 /* Member `key` of an object; NULL when absent or when `v` is NULL or not an object. */
 struct json *json_get(const struct json *v, struct str key);
 
+/* The members of an object by key, for many look-ups in one that may be large. */
+struct json_index {
+    const struct json **members; /* sorted by key, then by place */
+    size_t n;
+};
+
+/* In the arena; false at its maximum. Empty when `v` is NULL or not an object. */
+bool json_index(struct arena *a, const struct json *v, struct json_index *ret) RBR_MUST_CHECK;
+const struct json *json_index_get(const struct json_index *index, struct str key);
+
 /* An integer value in [min, max], written without fraction or exponent. */
 bool json_integer(const struct json *v, int64_t min, int64_t max, int64_t *ret) RBR_MUST_CHECK;
 

@@ -11,7 +11,8 @@
 struct reader {
     struct decoder *d;
     const struct json *root;
-    bool used[512]; /* by position of the top-level member */
+    struct arena *tree; /* what ends with the decoding */
+    bool *used; /* by position of the top-level member */
 };
 
 static bool fail(struct reader *r, enum refusal_kind kind, const struct json *at, const char *field)
@@ -89,6 +90,20 @@ static bool read_bool(struct reader *r, const struct json *v, const char *field,
     return true;
 }
 
+static bool is_given(const struct json *v)
+{
+    return v != NULL && v->type != JSON_NULL;
+}
+
+/* Every element of the list must be an object. */
+static bool only_objects(struct reader *r, const struct json *list, const char *field)
+{
+    for (const struct json *v = list->child; v != NULL; v = v->next)
+        if (v->type != JSON_OBJECT)
+            return fail(r, REFUSAL_WRONG_TYPE, v, field);
+    return true;
+}
+
 /* ---- messages ---------------------------------------------------------------------------------
  */
 
@@ -109,13 +124,28 @@ static bool read_tool_call(struct reader *r, const struct json *v, const char *p
     /* OpenAI's shape: {id, type, function: {name, arguments}}; ours has name and arguments beside
      * id. */
     const struct json *function = json_get(v, STR("function"));
-    const struct json *arguments = json_get(function != NULL ? function : v, STR("arguments"));
-    if (v->type != JSON_OBJECT)
-        return fail(r, REFUSAL_WRONG_TYPE, v, path);
+    const struct json *named = is_given(function) ? function : v;
+    const struct json *arguments = json_get(named, STR("arguments"));
+    if (v->type != JSON_OBJECT || named->type != JSON_OBJECT)
+        return fail(r, REFUSAL_WRONG_TYPE, named, path);
     if (arguments != NULL && !read_any(r, arguments, &out->arguments))
         return false;
     return member_text(r, v, "id", path, &out->id) && member_text(r, v, "type", path, &out->type) &&
-           member_text(r, function != NULL ? function : v, "name", path, &out->name);
+           member_text(r, named, "name", path, &out->name);
+}
+
+static bool read_tool_calls(struct reader *r, const struct json *list, const char *path,
+                            struct message *m)
+{
+    if (list->type != JSON_ARRAY)
+        return fail(r, REFUSAL_WRONG_TYPE, list, path);
+    m->tool_calls = array_of(r, list, list->count, sizeof(*m->tool_calls));
+    if (m->tool_calls == NULL)
+        return false;
+    for (const struct json *c = list->child; c != NULL; c = c->next)
+        if (!read_tool_call(r, c, path, &m->tool_calls[m->n_tool_calls++]))
+            return false;
+    return true;
 }
 
 static bool read_part(struct reader *r, const struct json *v, const char *path,
@@ -128,8 +158,9 @@ static bool read_part(struct reader *r, const struct json *v, const char *path,
     if (v->type != JSON_OBJECT)
         return fail(r, REFUSAL_WRONG_TYPE, v, path);
     const struct json *image = json_get(v, STR("image_url"));
-    if (image != NULL && image->type == JSON_OBJECT &&
-        !member_text(r, image, "url", path, &out->uri))
+    if (is_given(image) &&
+        !(image->type == JSON_OBJECT ? member_text(r, image, "url", path, &out->uri)
+                                     : read_text(r, image, path, &out->uri)))
         return false;
     return member_text(r, v, "type", path, &out->type) &&
            member_text(r, v, "text", path, &out->text) &&
@@ -178,19 +209,13 @@ static bool read_message(struct reader *r, const struct json *v, const char *pat
         (content != NULL && !read_content(r, content, field, m)))
         return false;
     (void)snprintf(field, sizeof(field), "%s.parts", path);
-    if (parts != NULL && parts->type != JSON_ARRAY)
+    if (is_given(parts) && parts->type != JSON_ARRAY)
         return fail(r, REFUSAL_WRONG_TYPE, parts, field);
-    if (parts != NULL && m->n_parts == 0 && !read_parts(r, parts, field, m))
+    if (is_given(parts) && m->n_parts == 0 && !read_parts(r, parts, field, m))
         return false;
     (void)snprintf(field, sizeof(field), "%s.tool_calls", path);
-    if (calls != NULL && calls->type != JSON_NULL) {
-        if (calls->type != JSON_ARRAY)
-            return fail(r, REFUSAL_WRONG_TYPE, calls, field);
-        m->tool_calls = array_of(r, calls, calls->count, sizeof(*m->tool_calls));
-        for (const struct json *c = calls->child; m->tool_calls != NULL && c != NULL; c = c->next)
-            if (!read_tool_call(r, c, field, &m->tool_calls[m->n_tool_calls++]))
-                return false;
-    }
+    if (is_given(calls) && !read_tool_calls(r, calls, field, m))
+        return false;
     return member_text(r, v, "reasoning_content", path, &m->reasoning_content) &&
            member_text(r, v, "name", path, &m->name) &&
            member_text(r, v, "tool_call_id", path, &m->tool_call_id);
@@ -309,23 +334,22 @@ static bool read_sampling(struct reader *r, const struct json *v, struct record 
     const struct json *t = json_get(v, STR("temperature")), *p = json_get(v, STR("top_p"));
     const struct json *seed = json_get(v, STR("seed")), *k = json_get(v, STR("top_k"));
     const struct json *max = json_get(v, STR("max_tokens"));
-    int64_t n;
+    int64_t top_k = 0, max_tokens = 0;
     if (v->type != JSON_OBJECT)
         return fail(r, REFUSAL_WRONG_TYPE, v, "sampling");
-    s->has_temperature = t != NULL;
-    s->has_top_p = p != NULL;
-    s->has_seed = seed != NULL;
-    if ((t != NULL && !read_double(r, t, "sampling.temperature", &s->temperature)) ||
-        (p != NULL && !read_double(r, p, "sampling.top_p", &s->top_p)) ||
-        (seed != NULL && !read_integer(r, seed, "sampling.seed", INT64_MIN, INT64_MAX, &s->seed)))
+    s->has_temperature = is_given(t);
+    s->has_top_p = is_given(p);
+    s->has_seed = is_given(seed);
+    if ((s->has_temperature && !read_double(r, t, "sampling.temperature", &s->temperature)) ||
+        (s->has_top_p && !read_double(r, p, "sampling.top_p", &s->top_p)) ||
+        (s->has_seed && !read_integer(r, seed, "sampling.seed", INT64_MIN, INT64_MAX, &s->seed)))
         return false;
-    if (k != NULL && read_integer(r, k, "sampling.top_k", 0, UINT32_MAX, &n))
-        s->top_k = (uint32_t)n;
-    else if (k != NULL)
+    if (is_given(k) && !read_integer(r, k, "sampling.top_k", 0, UINT32_MAX, &top_k))
         return false;
-    if (max != NULL && !read_integer(r, max, "sampling.max_tokens", 0, UINT32_MAX, &n))
+    if (is_given(max) && !read_integer(r, max, "sampling.max_tokens", 0, UINT32_MAX, &max_tokens))
         return false;
-    s->max_tokens = max != NULL ? (uint32_t)n : 0;
+    s->top_k = (uint32_t)top_k;
+    s->max_tokens = (uint32_t)max_tokens;
     return true;
 }
 
@@ -334,6 +358,8 @@ static bool read_labels(struct reader *r, const struct json *v, struct record *o
 {
     if (v->type != JSON_OBJECT && v->type != JSON_ARRAY)
         return fail(r, REFUSAL_WRONG_TYPE, v, "labels");
+    if (v->type == JSON_ARRAY && !only_objects(r, v, "labels"))
+        return false;
     out->labels = array_of(r, v, v->count, sizeof(*out->labels));
     for (const struct json *c = v->child; out->labels != NULL && c != NULL; c = c->next) {
         struct label *l = &out->labels[out->n_labels++];
@@ -351,11 +377,13 @@ static bool read_scores(struct reader *r, const struct json *v, struct record *o
 {
     if (v->type != JSON_ARRAY)
         return fail(r, REFUSAL_WRONG_TYPE, v, "scores");
+    if (!only_objects(r, v, "scores"))
+        return false;
     out->scores = array_of(r, v, v->count, sizeof(*out->scores));
     for (const struct json *c = v->child; out->scores != NULL && c != NULL; c = c->next) {
         struct named_score *s = &out->scores[out->n_scores++];
         const struct json *value = json_get(c, STR("value"));
-        s->has_value = value != NULL && value->type != JSON_NULL;
+        s->has_value = is_given(value);
         if ((s->has_value && !read_double(r, value, "scores.value", &s->value)) ||
             !member_text(r, c, "name", "scores", &s->name) ||
             !member_text(r, c, "source", "scores", &s->source))
@@ -368,16 +396,18 @@ static bool read_rubric(struct reader *r, const struct json *v, struct record *o
 {
     if (v->type != JSON_ARRAY)
         return fail(r, REFUSAL_WRONG_TYPE, v, "rubric");
+    if (!only_objects(r, v, "rubric"))
+        return false;
     out->rubric = array_of(r, v, v->count, sizeof(*out->rubric));
     for (const struct json *c = v->child; out->rubric != NULL && c != NULL; c = c->next) {
         struct criterion *k = &out->rubric[out->n_rubric++];
         const struct json *weight = json_get(c, STR("weight")),
                           *negative = json_get(c, STR("negative"));
         const struct json *required = json_get(c, STR("required"));
-        k->has_weight = weight != NULL && weight->type != JSON_NULL;
+        k->has_weight = is_given(weight);
         if ((k->has_weight && !read_double(r, weight, "rubric.weight", &k->weight)) ||
-            (negative != NULL && !read_bool(r, negative, "rubric.negative", &k->negative)) ||
-            (required != NULL && !read_bool(r, required, "rubric.required", &k->required)) ||
+            (is_given(negative) && !read_bool(r, negative, "rubric.negative", &k->negative)) ||
+            (is_given(required) && !read_bool(r, required, "rubric.required", &k->required)) ||
             !member_text(r, c, "id", "rubric", &k->id) ||
             !member_text(r, c, "text", "rubric", &k->text) ||
             !member_text(r, c, "grader", "rubric", &k->grader))
@@ -490,8 +520,7 @@ static void mark_used(struct reader *r, const struct json *v)
     size_t i = 0;
     for (const struct json *m = r->root->child; m != v; m = m->next)
         i++;
-    if (i < ARRAY_LEN(r->used))
-        r->used[i] = true;
+    r->used[i] = true;
 }
 
 /* The value of a field under any of its names; two that differ are refused. */
@@ -522,34 +551,56 @@ static void append_member(struct buf *b, struct reader *r, const struct json *m,
     (void)buf_append_str(b, str_sub(r->d->value, m->start, m->end));
 }
 
+static bool is_unknown(const struct reader *r, const struct json *m, size_t position)
+{
+    return !r->used[position] && m->type != JSON_NULL;
+}
+
+/* The extra information under the first of its names that is not null; NULL when there is none. */
+static const struct json *given_extra(const struct reader *r)
+{
+    static const char *const names[] = {"extra_info_json", "extra_info", "metadata"};
+    for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+        const struct json *v = json_get(r->root, str_z(names[k]));
+        if (is_given(v))
+            return v;
+    }
+    return NULL;
+}
+
+static void write_extra(struct reader *r, const struct json *given, const struct json_index *index,
+                        struct buf *b)
+{
+    bool first = true;
+    size_t i = 0;
+    if (given != NULL && given->type == JSON_OBJECT)
+        for (const struct json *m = given->child; m != NULL; m = m->next)
+            append_member(b, r, m, &first);
+    else if (given != NULL)
+        append_member(b, r, given, &first);
+    for (const struct json *m = r->root->child; m != NULL; m = m->next, i++)
+        if (is_unknown(r, m, i) && json_index_get(index, m->key) == NULL)
+            append_member(b, r, m, &first);
+    (void)buf_append_z(b, "}");
+}
+
 /* extra_info_json: the given object's members, then the unknown keys. A given text that is no
  * object stays alone under its own name when unknown keys join it. */
 static bool keep_unknown(struct reader *r, struct record *out)
 {
-    const struct json *given = NULL;
-    bool first = true, unknown = false;
+    const struct json *given = given_extra(r);
+    struct json_index index;
+    bool unknown = false;
     size_t i = 0;
-    for (size_t k = 0; k < 3 && given == NULL; k++) {
-        static const char *const names[] = {"extra_info_json", "extra_info", "metadata"};
-        given = json_get(r->root, str_z(names[k]));
-    }
     for (const struct json *m = r->root->child; m != NULL; m = m->next, i++)
-        unknown = unknown || i >= ARRAY_LEN(r->used) || (!r->used[i] && m->type != JSON_NULL);
+        unknown = unknown || is_unknown(r, m, i);
     if (!unknown)
         return true;
+    if (!json_index(r->tree, given, &index))
+        return fail(r, REFUSAL_TOO_MUCH_MEMORY, r->root, "extra_info_json");
     struct buf b;
     buf_init(&b, r->d->limits->memory_bytes);
-    if (given != NULL && given->type == JSON_OBJECT)
-        for (const struct json *m = given->child; m != NULL; m = m->next)
-            append_member(&b, r, m, &first);
-    else if (given != NULL && given->type != JSON_NULL)
-        append_member(&b, r, given, &first);
-    i = 0;
-    for (const struct json *m = r->root->child; m != NULL; m = m->next, i++)
-        if ((i >= ARRAY_LEN(r->used) || !r->used[i]) && m->type != JSON_NULL &&
-            (given == NULL || json_get(given, m->key) == NULL))
-            append_member(&b, r, m, &first);
-    (void)buf_append_z(&b, "}");
+    write_extra(r, given, &index, &b);
     bool ok = !b.failed && keep(r, r->root, buf_str(&b), &out->extra_info_json);
     buf_done(&b);
     return ok || fail(r, REFUSAL_TOO_MUCH_MEMORY, r->root, "extra_info_json");
@@ -594,6 +645,9 @@ static bool read_record(struct reader *r, struct record *out)
 {
     if (r->root->type != JSON_OBJECT)
         return fail(r, REFUSAL_NOT_AN_OBJECT, r->root, "");
+    r->used = arena_array(r->tree, r->root->count, sizeof(*r->used));
+    if (r->used == NULL)
+        return fail(r, REFUSAL_TOO_MUCH_MEMORY, r->root, "");
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         if (!read_by_name(r, &fields[i], out))
             return false;
@@ -608,7 +662,7 @@ bool decode_json(struct decoder *d)
 {
     struct arena tree; /* ends here: the record owns copies */
     struct json_fault fault;
-    struct reader r = {.d = d};
+    struct reader r = {.d = d, .tree = &tree};
     arena_init(&tree, d->limits->memory_bytes);
     r.root = json_parse(&tree, d->value, &fault);
     bool ok = r.root != NULL ? read_record(&r, d->record) : refuse_json(d, &fault);

@@ -15,14 +15,17 @@
 
 struct budget {
     size_t left;
+    bool exhausted;
 };
 
 static void *budget_alloc(void *data, size_t size)
 {
     struct budget *b = data;
     size_t cost = size + 16;
-    if (size > SIZE_MAX / 2 || cost > b->left)
+    if (size > SIZE_MAX / 2 || cost > b->left) {
+        b->exhausted = true;
         return NULL;
+    }
     b->left -= cost;
     return mem_alloc(size);
 }
@@ -310,9 +313,8 @@ bool decode_pb(struct decoder *d, size_t start)
     Rbr__V1__CompletionRecord *in = rbr__v1__completion_record__unpack(
         &allocator, d->value.n - start, (const uint8_t *)d->value.p + start);
     if (in == NULL)
-        return refuse(d->refusal,
-                      budget.left < 4096 ? REFUSAL_TOO_MUCH_MEMORY : REFUSAL_BAD_PROTOBUF, start,
-                      "");
+        return refuse(d->refusal, budget.exhausted ? REFUSAL_TOO_MUCH_MEMORY : REFUSAL_BAD_PROTOBUF,
+                      start, "");
     struct copier c = {.d = d, .start = start};
     copy_record(&c, in, d->record);
     rbr__v1__completion_record__free_unpacked(in, &allocator);

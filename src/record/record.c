@@ -76,13 +76,11 @@ enum record_format record_format_of(struct str content_type)
     return RECORD_DETECT;
 }
 
+/* The first byte alone: a protobuf value may go on with any bytes (0x0a 0x7b is an id of 123 bytes,
+ * not a line end and a brace). */
 static enum record_format detect(struct str value)
 {
-    size_t i = 0;
-    while (i < value.n &&
-           (value.p[i] == ' ' || value.p[i] == '\n' || value.p[i] == '\r' || value.p[i] == '\t'))
-        i++;
-    if (i < value.n && value.p[i] == '{')
+    if (value.p[0] == '{')
         return RECORD_JSON;
     return value.p[0] == '\0' ? RECORD_CONFLUENT : RECORD_PROTOBUF;
 }

@@ -354,6 +354,28 @@ static void the_tree_has_places_and_counts(void **state RBR_UNUSED)
     assert_false(good(STR("false"))->boolean);
 }
 
+static void an_index_finds_every_member_and_no_other(void **state RBR_UNUSED)
+{
+    struct json_index index;
+    struct buf b;
+    buf_init(&b, 1u << 20);
+    for (int k = 0; k < 1000; k++)
+        (void)buf_printf(&b, "%c\"%d\":%d", k > 0 ? ',' : '{', k * 7 % 1000, k);
+    (void)buf_append_z(&b, "}");
+    const struct json *v = good(buf_str(&b));
+    assert_true(json_index(&arena, v, &index));
+    assert_int_equal(index.n, 1000);
+    for (const struct json *m = v->child; m != NULL; m = m->next)
+        assert_ptr_equal(json_index_get(&index, m->key), m);
+    assert_null(json_index_get(&index, STR("1000")));
+    assert_null(json_index_get(&index, STR("")));
+    assert_true(json_index(&arena, NULL, &index));
+    assert_null(json_index_get(&index, STR("0")));
+    assert_true(json_index(&arena, good(STR("[1]")), &index));
+    assert_int_equal(index.n, 0);
+    buf_done(&b);
+}
+
 static void integers_have_no_fraction_and_a_range(void **state RBR_UNUSED)
 {
     static const struct {
@@ -552,6 +574,7 @@ int main(void)
         T(strings_are_unescaped),
         T(numbers_are_read_as_strtod_reads_them),
         T(the_tree_has_places_and_counts),
+        T(an_index_finds_every_member_and_no_other),
         T(integers_have_no_fraction_and_a_range),
         T(every_fault_has_a_text),
         T(escapes_begin_anywhere),
