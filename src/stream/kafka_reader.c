@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "stream/kafka_client.h"
 
@@ -97,33 +98,46 @@ static void note_end(struct kafka_reader *r, int32_t partition, bool at_end)
         r->told_end = false;
 }
 
+/* What a message that is no record says; NOTHING when the caller need not know. */
+static enum kafka_read read_event(struct kafka_reader *r, const rd_kafka_message_t *message,
+                                  struct err *err)
+{
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        note_end(r, message->partition, true);
+        if (r->n_at_end < r->n_partitions || r->told_end)
+            return KAFKA_READ_NOTHING;
+        r->told_end = true;
+        return KAFKA_READ_END;
+    }
+    enum err_code code = kafka_err_code(message->err);
+    if (err_class(code) == ERR_CLASS_TRANSIENT)
+        return KAFKA_READ_NOTHING;
+    (void)err_set(err, code, "reading: %s", rd_kafka_message_errstr(message));
+    return KAFKA_READ_FAILED;
+}
+
 enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct source_record *ret,
                                   int32_t *ret_partition, struct err *err)
 {
-    release(r);
-    rd_kafka_message_t *message = rd_kafka_consumer_poll(r->client, timeout_ms);
-    if (message == NULL)
-        return KAFKA_READ_NOTHING;
-    rd_kafka_resp_err_t code = message->err;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        note_end(r, message->partition, false);
-        *ret_partition = message->partition;
-        kafka_record_of(message, &r->record);
-        *ret = r->record;
-        return KAFKA_READ_RECORD;
-    }
+    int64_t until_us = clock_mono_us(&clock_real) + (int64_t)timeout_ms * 1000;
     enum kafka_read what = KAFKA_READ_NOTHING;
-    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        note_end(r, message->partition, true);
-        if (r->n_at_end == r->n_partitions && !r->told_end) {
-            r->told_end = true;
-            what = KAFKA_READ_END;
+    release(r);
+    while (what == KAFKA_READ_NOTHING) {
+        int64_t left_us = until_us - clock_mono_us(&clock_real);
+        rd_kafka_message_t *message =
+            left_us > 0 ? rd_kafka_consumer_poll(r->client, (int)(left_us / 1000) + 1) : NULL;
+        if (message == NULL)
+            break;
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            note_end(r, message->partition, false);
+            *ret_partition = message->partition;
+            kafka_record_of(message, &r->record);
+            *ret = r->record;
+            return KAFKA_READ_RECORD;
         }
-    } else if (err_class(kafka_err_code(code)) != ERR_CLASS_TRANSIENT) {
-        (void)err_set(err, kafka_err_code(code), "reading: %s", rd_kafka_message_errstr(message));
-        what = KAFKA_READ_FAILED;
+        what = read_event(r, message, err);
+        rd_kafka_message_destroy(message);
     }
-    rd_kafka_message_destroy(message);
     return what;
 }
 
