@@ -19,8 +19,9 @@ void findings_done(struct findings *f)
     *f = (struct findings){0};
 }
 
-static void add(struct findings *f, enum severity severity, struct str file, size_t line,
-                size_t column, struct str source, const char *fmt, va_list args)
+static void RBR_PRINTF(7, 0)
+    add(struct findings *f, enum severity severity, struct str file, size_t line, size_t column,
+        struct str source, const char *fmt, va_list args)
 {
     char text[TEXT_MAX];
     struct finding finding = {.severity = severity, .line = line, .column = column};
@@ -43,8 +44,9 @@ void findings_add(struct findings *f, enum severity severity, struct str file, c
     va_end(args);
 }
 
-static void add_at(struct loader *l, enum severity severity, const struct yaml_file *file,
-                   size_t line, size_t column, const char *fmt, va_list args)
+static void RBR_PRINTF(6, 0)
+    add_at(struct loader *l, enum severity severity, const struct yaml_file *file, size_t line,
+           size_t column, const char *fmt, va_list args)
 {
     add(l->findings, severity, file->name, line, column, yaml_line(file, line), fmt, args);
 }
