@@ -53,18 +53,16 @@ static bool last_between(struct str s, const struct marks *m, struct str *ret)
     return true;
 }
 
-/* Between the last `after` and the last `before` in front of it. The two may share a line end:
- * the message may be empty. */
+/* Between the last `after` and the last `before` in front of it. */
 static bool between_last(struct str s, const struct marks *m, struct str *ret)
 {
     size_t to = find_last(s, m->after, s.n);
     if (to == SIZE_MAX)
         return false;
-    size_t from = find_last(s, m->before, to + 1);
+    size_t from = find_last(s, m->before, to);
     if (from == SIZE_MAX)
         return false;
-    from += m->before.n;
-    *ret = str_sub(s, from, to > from ? to : from);
+    *ret = str_sub(s, from + m->before.n, to);
     return true;
 }
 

@@ -268,7 +268,7 @@ static enum err_code listen_on(const struct standin_config *config, int *ret_fd,
                                struct err *err)
 {
     struct sockaddr_storage address;
-    socklen_t n;
+    socklen_t n = 0;
     enum err_code rc = parse_address(config, &address, &n, err);
     if (rc != ERR_OK)
         return rc;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "policy/check.h"
@@ -13,8 +14,6 @@
 
 #define POLICIES SOURCE_DIR "/config/policies/"
 #define RELEASED SOURCE_DIR "/../shared/data/proposition_prompts.yaml"
-
-enum { FILES_MAX = 2 };
 
 static void print_findings(const struct findings *f)
 {
@@ -27,18 +26,21 @@ static void print_findings(const struct findings *f)
 }
 
 /* Fails on an error; the caller ends the findings. */
-static struct policy *load(const char *const *paths, size_t n, struct findings *f)
+static struct policy *load_files(const struct policy_file *files, size_t n, struct findings *f)
 {
-    struct policy_file files[FILES_MAX] = {0};
-    assert_true(n <= FILES_MAX);
-    for (size_t i = 0; i < n; i++)
-        files[i].name = str_z(paths[i]);
     findings_init(f);
     struct policy *p = policy_load(files, n, f);
-    if (p == NULL)
+    if (p == NULL) {
         print_findings(f);
-    assert_non_null(p);
+        abort();
+    }
     return p;
+}
+
+static struct policy *load(const char *path, struct findings *f)
+{
+    struct policy_file file = {str_z(path), {0}};
+    return load_files(&file, 1, f);
 }
 
 static bool finding_names(const struct finding *f, const char *name)
@@ -71,7 +73,7 @@ static void shipped_policies_load_and_run_would_take_them(void **state RBR_UNUSE
 {
     for (size_t i = 0; i < ARRAY_LEN(shipped); i++) {
         struct findings f;
-        struct policy *p = load(&shipped[i].path, 1, &f);
+        struct policy *p = load(shipped[i].path, &f);
         policy_require_weights(p, &f);
         size_t expected = 0;
         while (expected < 2 && shipped[i].warned[expected] != NULL)
@@ -104,7 +106,7 @@ static void the_question_comes_last(void **state RBR_UNUSED)
 {
     for (size_t i = 0; i < ARRAY_LEN(shipped); i++) {
         struct findings f;
-        struct policy *p = load(&shipped[i].path, 1, &f);
+        struct policy *p = load(shipped[i].path, &f);
         size_t question = segment_at(p, SEGMENT_QUESTION);
         assert_true(segment_at(p, SEGMENT_CONVERSATION) < question);
         assert_true(segment_at(p, SEGMENT_RESPONSE) < question);
@@ -118,7 +120,7 @@ static void classes_are_a_partition(void **state RBR_UNUSED)
 {
     for (size_t i = 0; i < ARRAY_LEN(shipped); i++) {
         struct findings f;
-        struct policy *p = load(&shipped[i].path, 1, &f);
+        struct policy *p = load(shipped[i].path, &f);
         for (size_t t = 0; t < p->n_response_types; t++) {
             struct truth truth;
             assert_true(truth_init(&truth, p, &p->response_types[t]));
@@ -138,7 +140,7 @@ static void classes_are_a_partition(void **state RBR_UNUSED)
 /* ---- safety -----------------------------------------------------------------------------------
  */
 
-static const char *const safety[] = {POLICIES "safety.yaml"};
+static const char safety[] = POLICIES "safety.yaml";
 
 static void safety_has_the_papers_features(void **state RBR_UNUSED)
 {
@@ -152,7 +154,7 @@ static void safety_has_the_papers_features(void **state RBR_UNUSED)
         {"comply", 13 + 5, 13, 5},
     };
     struct findings f;
-    struct policy *p = load(safety, 1, &f);
+    struct policy *p = load(safety, &f);
     assert_int_equal(p->class_probability, CLASS_PRODUCT);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct response_type *type = type_of(p, cases[i].type);
@@ -198,7 +200,7 @@ static void safety_routes_by_name_alias_and_category(void **state RBR_UNUSED)
         {"", "", NULL},
     };
     struct findings f;
-    struct policy *p = load(safety, 1, &f);
+    struct policy *p = load(safety, &f);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         size_t got = policy_route(p, str_z(cases[i].response_type), str_z(cases[i].category));
         if (cases[i].expected == NULL)
@@ -246,7 +248,7 @@ struct class_case {
 static void expect_classes(const char *path, const struct class_case *cases, size_t n)
 {
     struct findings f;
-    struct policy *p = load(&path, 1, &f);
+    struct policy *p = load(path, &f);
     for (size_t i = 0; i < n; i++) {
         struct str got = class_for(p, cases[i].type, cases[i].holds, TRUE_MAX);
         if (!str_eq(got, str_z(cases[i].class)))
@@ -312,7 +314,7 @@ static void helpdesk_checks_hold_where_they_should(void **state RBR_UNUSED)
     };
     const char *path = POLICIES "helpdesk.yaml";
     struct findings f;
-    struct policy *p = load(&path, 1, &f);
+    struct policy *p = load(path, &f);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         size_t at = policy_find_proposition(p, str_z(cases[i].name));
         assert_true(at != SIZE_MAX);
@@ -336,7 +338,7 @@ static void need_released_file(void)
     skip();
 }
 
-static const char *const released[] = {RELEASED};
+static const char released[] = RELEASED;
 
 static void the_released_file_loads_unchanged(void **state RBR_UNUSED)
 {
@@ -344,10 +346,10 @@ static void the_released_file_loads_unchanged(void **state RBR_UNUSED)
                                          "'prescribes_dosage'"};
     struct findings f;
     need_released_file();
-    struct policy *p = load(released, 1, &f);
+    struct policy *p = load(released, &f);
     assert_int_equal(f.errors, 0);
     assert_int_equal(f.n, ARRAY_LEN(warned));
-    for (size_t i = 0; i < f.n; i++)
+    for (size_t i = 0; i < ARRAY_LEN(warned); i++)
         assert_true(finding_names(&f.items[i], warned[i]) && f.items[i].line > 0);
     assert_int_equal(p->n_propositions, 23);
     assert_int_equal(p->n_derived, 6);
@@ -374,11 +376,7 @@ static void an_overlay_makes_it_a_full_policy(void **state RBR_UNUSED)
     struct policy_file files[] = {{STR(RELEASED), {0}}, {STR("overlay.yaml"), STR(overlay)}};
     struct findings f;
     need_released_file();
-    findings_init(&f);
-    struct policy *p = policy_load(files, ARRAY_LEN(files), &f);
-    if (p == NULL)
-        print_findings(&f);
-    assert_non_null(p);
+    struct policy *p = load_files(files, ARRAY_LEN(files), &f);
     policy_require_weights(p, &f);
     assert_int_equal(f.errors, 0);
     assert_true(str_eq(p->id, STR("released")) && str_eq(p->version, STR("7")));
@@ -418,7 +416,7 @@ static void safety_has_the_released_rules(void **state RBR_UNUSED)
 {
     struct findings f, g;
     need_released_file();
-    struct policy *ours = load(safety, 1, &f), *theirs = load(released, 1, &g);
+    struct policy *ours = load(safety, &f), *theirs = load(released, &g);
     assert_int_equal(ours->n_propositions, theirs->n_propositions);
     assert_int_equal(ours->n_derived, theirs->n_derived);
     assert_int_equal(ours->n_classes, theirs->n_classes);

@@ -80,7 +80,7 @@ static void every_shipped_question_has_its_topic(void **state RBR_UNUSED)
                 continue;
             if (topic == NULL)
                 fail_msg("no topic for %.*s", STR_ARGS(p->propositions[k].name));
-            for (size_t other = 0; other < k; other++) {
+            for (size_t other = 0; topic != NULL && other < k; other++) {
                 const char *taken = lexicon_topic(p->propositions[other].question);
                 if (taken != NULL && strcmp(taken, topic) == 0)
                     fail_msg("%.*s and %.*s are both '%s'", STR_ARGS(p->propositions[k].name),
@@ -390,62 +390,62 @@ static bool has(struct str s, const char *needle)
 #define MESSAGES   "\"messages\":[{\"role\":\"user\",\"content\":\"Is it?\"}]"
 #define WITH(more) "{\"model\":\"m\"," MESSAGES more "}"
 
+static const struct {
+    const char *method, *path, *body;
+    unsigned status;
+    const char *says; /* in the body */
+} requests[] = {
+    {"GET", "/health", "", 200, "\"ok\""},
+    {"GET", "/v1/models", "", 200, "\"id\":\"rbr-standin\""},
+    {"POST", CHAT, WITH(""), 200, "\"logprobs\":null"},
+    {"POST", CHAT, WITH(",\"logprobs\":true"), 200, "\"top_logprobs\":[]"},
+    {"POST", CHAT, WITH(",\"logprobs\":true,\"top_logprobs\":1"), 200, "\"token\":\"no\""},
+    {"POST", CHAT, WITH(",\"logprobs\":true,\"top_logprobs\":20"), 200, "\"token\":\"I\""},
+    {"POST", CHAT, WITH(",\"max_tokens\":1"), 200, "\"finish_reason\":\"length\""},
+    {"POST", CHAT, WITH(",\"max_tokens\":5"), 200, "\"finish_reason\":\"stop\""},
+    {"POST", CHAT, WITH(",\"n\":1,\"stream\":false,\"logprobs\":null"), 200, "chat.completion"},
+    {"POST", CHAT, "{" MESSAGES "}", 200, "\"model\":\"rbr-standin\""},
+    {"POST", CHAT,
+     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{"
+     "\"type\":\"text\",\"text\":\"Is it?\"}]}]}",
+     200, "rbr-standin"},
+    {"GET", "/", "", 404, "not_found"},
+    {"POST", "/v1/completions", WITH(""), 404, "no such path"},
+    {"GET", CHAT, "", 405, "method_not_allowed"},
+    {"DELETE", "/health", "", 405, "method_not_allowed"},
+    {"POST", CHAT, "", 400, "byte 0"},
+    {"POST", CHAT, "{\"messages\":", 400, "the text ends inside a value"},
+    {"POST", CHAT, "{\"a\":1,\"a\":2}", 400, "duplicate key"},
+    {"POST", CHAT, "[]", 400, "JSON object"},
+    {"POST", CHAT, "{}", 400, "'messages'"},
+    {"POST", CHAT, "{\"messages\":[]}", 400, "'messages'"},
+    {"POST", CHAT, "{\"messages\":\"hello\"}", 400, "'messages'"},
+    {"POST", CHAT, "{\"messages\":[7]}", 400, "'role'"},
+    {"POST", CHAT, "{\"messages\":[{\"content\":\"x\"}]}", 400, "'role'"},
+    {"POST", CHAT, "{\"messages\":[{\"role\":\"user\"}]}", 400, "'content'"},
+    {"POST", CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
+     400, "parts"},
+    {"POST", CHAT, WITH(",\"stream\":true"), 400, "stream"},
+    {"POST", CHAT, WITH(",\"n\":2"), 400, "'n'"},
+    {"POST", CHAT, WITH(",\"logprobs\":5"), 400, "'logprobs'"},
+    {"POST", CHAT, WITH(",\"logprobs\":true,\"top_logprobs\":21"), 400, "from 0 to 20"},
+    {"POST", CHAT, WITH(",\"top_logprobs\":5"), 400, "needs 'logprobs'"},
+    {"POST", CHAT, WITH(",\"max_tokens\":0"), 400, "'max_tokens'"},
+    {"POST", CHAT, "{\"model\":7," MESSAGES "}", 400, "'model'"},
+};
+
 static void requests_get_the_replies_they_deserve(void **state RBR_UNUSED)
 {
-    static const struct {
-        const char *method, *path, *body;
-        unsigned status;
-        const char *says; /* in the body */
-    } cases[] = {
-        {"GET", "/health", "", 200, "\"ok\""},
-        {"GET", "/v1/models", "", 200, "\"id\":\"rbr-standin\""},
-        {"POST", CHAT, WITH(""), 200, "\"logprobs\":null"},
-        {"POST", CHAT, WITH(",\"logprobs\":true"), 200, "\"top_logprobs\":[]"},
-        {"POST", CHAT, WITH(",\"logprobs\":true,\"top_logprobs\":1"), 200, "\"token\":\"no\""},
-        {"POST", CHAT, WITH(",\"logprobs\":true,\"top_logprobs\":20"), 200, "\"token\":\"I\""},
-        {"POST", CHAT, WITH(",\"max_tokens\":1"), 200, "\"finish_reason\":\"length\""},
-        {"POST", CHAT, WITH(",\"max_tokens\":5"), 200, "\"finish_reason\":\"stop\""},
-        {"POST", CHAT, WITH(",\"n\":1,\"stream\":false,\"logprobs\":null"), 200, "chat.completion"},
-        {"POST", CHAT, "{" MESSAGES "}", 200, "\"model\":\"rbr-standin\""},
-        {"POST", CHAT,
-         "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{"
-         "\"type\":\"text\",\"text\":\"Is it?\"}]}]}",
-         200, "rbr-standin"},
-        {"GET", "/", "", 404, "not_found"},
-        {"POST", "/v1/completions", WITH(""), 404, "no such path"},
-        {"GET", CHAT, "", 405, "method_not_allowed"},
-        {"DELETE", "/health", "", 405, "method_not_allowed"},
-        {"POST", CHAT, "", 400, "byte 0"},
-        {"POST", CHAT, "{\"messages\":", 400, "the text ends inside a value"},
-        {"POST", CHAT, "{\"a\":1,\"a\":2}", 400, "duplicate key"},
-        {"POST", CHAT, "[]", 400, "JSON object"},
-        {"POST", CHAT, "{}", 400, "'messages'"},
-        {"POST", CHAT, "{\"messages\":[]}", 400, "'messages'"},
-        {"POST", CHAT, "{\"messages\":\"hello\"}", 400, "'messages'"},
-        {"POST", CHAT, "{\"messages\":[7]}", 400, "'role'"},
-        {"POST", CHAT, "{\"messages\":[{\"content\":\"x\"}]}", 400, "'role'"},
-        {"POST", CHAT, "{\"messages\":[{\"role\":\"user\"}]}", 400, "'content'"},
-        {"POST", CHAT,
-         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", 400,
-         "parts"},
-        {"POST", CHAT, WITH(",\"stream\":true"), 400, "stream"},
-        {"POST", CHAT, WITH(",\"n\":2"), 400, "'n'"},
-        {"POST", CHAT, WITH(",\"logprobs\":5"), 400, "'logprobs'"},
-        {"POST", CHAT, WITH(",\"logprobs\":true,\"top_logprobs\":21"), 400, "from 0 to 20"},
-        {"POST", CHAT, WITH(",\"top_logprobs\":5"), 400, "needs 'logprobs'"},
-        {"POST", CHAT, WITH(",\"max_tokens\":0"), 400, "'max_tokens'"},
-        {"POST", CHAT, "{\"model\":7," MESSAGES "}", 400, "'model'"},
-    };
     struct standin *s = start(0);
     struct peer p;
     struct arena a;
     arena_init(&a, 1u << 20);
     dial(&p, s); /* one connection for all of them: every reply keeps it open */
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
         struct json_fault fault;
-        send_request(&p, cases[i].method, cases[i].path, cases[i].body);
+        send_request(&p, requests[i].method, requests[i].path, requests[i].body);
         struct reply r = receive(&p, false);
-        if (r.status != cases[i].status || !has(r.body, cases[i].says))
+        if (r.status != requests[i].status || !has(r.body, requests[i].says))
             fail_msg("case %zu: %u %.*s", i, r.status, STR_ARGS(r.body));
         assert_true(has(r.headers, "Content-Type: application/json\r\n"));
         const struct json *root = json_parse(&a, r.body, &fault);
