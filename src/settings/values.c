@@ -194,6 +194,7 @@ static void read_list(struct loading *l, const struct field *f, const struct yam
     char text[SHOWN_MAX];
     bool ok = num_parse_u64(str_z(f->max), &max);
     assert(ok);
+    (void)ok;
     if (y->kind != YAML_LIST) {
         problem_of(l, f, y, "is not a list; write [a, b], or a line '- a' for each");
         return;
@@ -207,7 +208,7 @@ static void read_list(struct loading *l, const struct field *f, const struct yam
         return;
     *to = (struct setting_list){.items = items};
     for (const struct yaml *item = y->child; item != NULL; item = item->next) {
-        if (!check_item(l, f, item))
+        if (environment_failed(item) || !check_item(l, f, item))
             continue;
         if (is_repeated(y, item))
             problem_of(l, f, item, "'%s' is here twice; remove one", shown(item->text, text));
@@ -301,6 +302,7 @@ static void read_number(struct loading *l, const struct field *f, const struct y
     bool ok = field_parse_number(f->type, str_z(f->min), &min) &&
               field_parse_number(f->type, str_z(f->max), &max);
     assert(ok);
+    (void)ok;
     if (!is_scalar(l, f, y))
         return;
     if (!field_parse_number(f->type, y->text, &v))
