@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -15,8 +16,14 @@
 /* How curl and libuv share sockets. curl's multi_socket mode says REMOVE when a transfer ends and
  * ADDs the same socket for the next; making and closing a uv_poll each time costs a third of the
  * client's CPU. So a poll handle lives as long as its socket: REMOVE marks it idle, the next
- * transfer finds it by curl_multi_assign, and CLOSESOCKETFUNCTION, which we own, closes both. An
- * idle poll that fires (the server closed) is stopped at once, or it would spin. */
+ * transfer finds it by its descriptor, and CLOSESOCKETFUNCTION, which we own, closes both. An idle
+ * poll that fires (the server closed) is stopped at once, or it would spin.
+ *
+ * A socket that never got as far as a reply is another matter: curl closes it without
+ * CLOSESOCKETFUNCTION when connecting fails or is given up, and says REMOVE afterwards. Its poll
+ * goes with REMOVE, before libuv looks at a closed descriptor (it aborts). And when curl opens a
+ * socket with a number that still has a poll (the next address of one host, between two
+ * callbacks), OPENSOCKETFUNCTION makes a new poll for the new socket. */
 
 enum {
     JOINED_MAX = 64 * 1024, /* bodies up to this are joined: one write with the headers */
@@ -33,7 +40,7 @@ struct socket_poll {
     struct http *http;
     curl_socket_t fd;
     int events; /* watched now; 0: stopped */
-    bool wanted; /* by a transfer */
+    const struct easy *wanted; /* by this transfer; NULL: idle */
 };
 
 struct transport_endpoint {
@@ -51,7 +58,8 @@ struct easy {
     struct buf joined, reply;
     size_t part, offset, header_bytes;
     int64_t retry_after_us;
-    bool should_not_retry, cancelled, too_large;
+    uint64_t heard_ms; /* loop time of the last byte of reply, or of sending */
+    bool should_not_retry, cancelled, too_large, silent;
     char error[CURL_ERROR_SIZE];
     struct easy *next; /* free list, or cancelled list */
     struct easy *prev_active, *next_active;
@@ -80,7 +88,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     struct socket_poll *p = handle->data;
     struct http *h = p->http;
     int running, flags = 0;
-    if (!p->wanted) {
+    if (p->wanted == NULL) {
         (void)uv_poll_stop(&p->uv);
         p->events = 0;
         return;
@@ -121,30 +129,6 @@ static struct socket_poll *poll_of(struct http *h, curl_socket_t fd)
     return h->polls[i];
 }
 
-static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known)
-{
-    struct http *h = arg;
-    struct socket_poll *p = known;
-    (void)curl;
-    if (what == CURL_POLL_REMOVE) {
-        if (p != NULL)
-            p->wanted = false;
-        return 0;
-    }
-    if (p == NULL) {
-        p = poll_of(h, fd);
-        if (p == NULL)
-            return 0; /* the attempt's own timeout ends it */
-        (void)curl_multi_assign(h->multi, fd, p);
-    }
-    int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                 ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
-    p->wanted = true;
-    if (p->events != events && uv_poll_start(&p->uv, events, on_poll) == 0)
-        p->events = events;
-    return 0;
-}
-
 static void on_poll_closed(uv_handle_t *handle)
 {
     struct socket_poll *p = handle->data;
@@ -152,15 +136,67 @@ static void on_poll_closed(uv_handle_t *handle)
     mem_free(p);
 }
 
-static int on_close_socket(void *arg, curl_socket_t fd)
+static void drop_poll(struct http *h, curl_socket_t fd)
+{
+    struct socket_poll *p = (size_t)fd < h->n_polls ? h->polls[fd] : NULL;
+    if (p == NULL)
+        return;
+    h->polls[fd] = NULL;
+    (void)uv_poll_stop(&p->uv);
+    uv_close((uv_handle_t *)&p->uv, on_poll_closed);
+}
+
+/* Without a poll the attempt's own timeout ends it. */
+static void watch(struct http *h, curl_socket_t fd, const struct easy *e, int events)
+{
+    struct socket_poll *p = poll_of(h, fd);
+    if (p == NULL)
+        return;
+    p->wanted = e;
+    if (p->events != events && uv_poll_start(&p->uv, events, on_poll) == 0)
+        p->events = events;
+}
+
+static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known RBR_UNUSED)
 {
     struct http *h = arg;
-    struct socket_poll *p = (size_t)fd < h->n_polls ? h->polls[fd] : NULL;
-    if (p != NULL) {
-        h->polls[fd] = NULL;
-        (void)uv_poll_stop(&p->uv);
-        uv_close((uv_handle_t *)&p->uv, on_poll_closed);
+    char *private = NULL;
+    (void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
+    const struct easy *e = (struct easy *)(void *)private;
+    if (what == CURL_POLL_REMOVE) {
+        struct socket_poll *p = (size_t)fd < h->n_polls ? h->polls[fd] : NULL;
+        if (p == NULL || p->wanted != e)
+            return 0; /* another transfer's by now */
+        p->wanted = NULL;
+        if (e->header_bytes == 0)
+            drop_poll(h, fd);
+        return 0;
     }
+    watch(h, fd, e,
+          ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+              ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
+    return 0;
+}
+
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose RBR_UNUSED,
+                                    struct curl_sockaddr *to)
+{
+    struct easy *e = arg;
+    struct http *h = e->http;
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    struct socket_poll *old = fd >= 0 && (size_t)fd < h->n_polls ? h->polls[fd] : NULL;
+    if (old != NULL) {
+        int events = old->wanted == e ? old->events : 0; /* curl may not ask for them again */
+        drop_poll(h, fd);
+        if (events != 0)
+            watch(h, fd, e, events);
+    }
+    return fd >= 0 ? fd : CURL_SOCKET_BAD;
+}
+
+static int on_close_socket(void *arg, curl_socket_t fd)
+{
+    drop_poll(arg, fd);
     return close(fd);
 }
 
@@ -183,11 +219,38 @@ static int on_timer_wanted(CURLM *multi, long ms, void *arg)
 {
     struct http *h = arg;
     (void)multi;
+    if (h->cancelled != NULL)
+        ms = 0; /* http_cancel wants a turn now, whatever curl wants */
     if (ms < 0)
         (void)uv_timer_stop(&h->timer);
     else
         (void)uv_timer_start(&h->timer, on_timer, (uint64_t)ms, 0);
     return 0;
+}
+
+static void end_later(struct http *h, struct easy *e)
+{
+    e->cancelled = true;
+    e->next = h->cancelled;
+    h->cancelled = e;
+}
+
+/* While requests are in flight. Ends those that have not heard a byte for too long: curl's own
+ * low-speed check averages over seconds that include the upload, and costs a timer a request. */
+static void on_watchdog(uv_timer_t *timer)
+{
+    struct http *h = timer->data;
+    uint64_t now = uv_now(&h->loop->uv);
+    uint64_t most = (uint64_t)h->config.first_byte_timeout_us / 1000;
+    for (struct easy *e = h->active; e != NULL; e = e->next_active) {
+        if (e->cancelled || now - e->heard_ms < most)
+            continue;
+        e->silent = true;
+        (void)snprintf(e->error, sizeof(e->error), "no byte of a reply for %llu ms",
+                       (unsigned long long)(now - e->heard_ms));
+        end_later(h, e);
+    }
+    timeout_action(h);
 }
 
 /* ---- data -------------------------------------------------------------------------------------
@@ -196,6 +259,7 @@ static int on_timer_wanted(CURLM *multi, long ms, void *arg)
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
     struct easy *e = arg;
+    e->heard_ms = uv_now(&e->http->loop->uv);
     if (buf_append(&e->reply, data, size * n))
         return size * n;
     e->too_large = true;
@@ -231,6 +295,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     struct easy *e = arg;
     struct str line = {data, size * n}, value;
     double ms;
+    e->heard_ms = uv_now(&e->http->loop->uv);
     e->header_bytes += line.n;
     if (e->header_bytes > e->http->config.header_bytes_max) {
         e->too_large = true;
@@ -310,9 +375,6 @@ static void set_once(struct easy *e)
     SET(CURLOPT_MAXAGE_CONN, (long)((c->keep_alive_us + 999999) / 1000000));
     SET(CURLOPT_MAXLIFETIME_CONN, (long)MAX_LIFETIME_SECONDS);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(c->connect_timeout_us / 1000));
-    /* No byte for this long: the first one does not come, or the reply drips to a halt. */
-    SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-    SET(CURLOPT_LOW_SPEED_TIME, (long)((c->first_byte_timeout_us + 999999) / 1000000));
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, e);
     SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -321,6 +383,8 @@ static void set_once(struct easy *e)
     SET(CURLOPT_READDATA, e);
     SET(CURLOPT_SEEKFUNCTION, on_seek);
     SET(CURLOPT_SEEKDATA, e);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, e);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, e->http);
     SET(CURLOPT_POST, 1L);
@@ -425,17 +489,20 @@ static void http_send(struct transport *t, struct transport_req *req)
     buf_reset(&e->reply);
     e->header_bytes = 0;
     e->retry_after_us = -1;
-    e->should_not_retry = e->cancelled = e->too_large = false;
+    e->should_not_retry = e->cancelled = e->too_large = e->silent = false;
     e->error[0] = '\0';
+    if (h->n_active == 0)
+        uv_update_time(&h->loop->uv); /* it may have slept for long */
+    e->heard_ms = uv_now(&h->loop->uv);
     link_active(h, e);
     (void)curl_multi_add_handle(h->multi, e->curl);
     if (!uv_is_active((uv_handle_t *)&h->watchdog))
-        (void)uv_timer_start(&h->watchdog, on_timer, WATCHDOG_MS, WATCHDOG_MS);
+        (void)uv_timer_start(&h->watchdog, on_watchdog, WATCHDOG_MS, WATCHDOG_MS);
 }
 
 static enum transport_outcome outcome_of(const struct easy *e, CURLcode code)
 {
-    if (e->cancelled)
+    if (e->cancelled && !e->silent)
         return TRANSPORT_CANCELLED;
     if (e->too_large)
         return TRANSPORT_TOO_LARGE;
@@ -443,9 +510,9 @@ static enum transport_outcome outcome_of(const struct easy *e, CURLcode code)
     case CURLE_OK:
         return TRANSPORT_REPLY;
     case CURLE_OPERATION_TIMEDOUT: {
-        curl_off_t connected = 0;
-        (void)curl_easy_getinfo(e->curl, CURLINFO_CONNECT_TIME_T, &connected);
-        return connected > 0 ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT;
+        long sent = 0; /* not the time of connecting: that is 0 on a kept connection */
+        (void)curl_easy_getinfo(e->curl, CURLINFO_REQUEST_SIZE, &sent);
+        return sent > 0 ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT;
     }
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -455,8 +522,9 @@ static enum transport_outcome outcome_of(const struct easy *e, CURLcode code)
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
         return TRANSPORT_CONNECT;
+    case CURLE_RECV_ERROR: /* curl's code for bad chunking too; only its text tells */
+        return strstr(e->error, "chunk") != NULL ? TRANSPORT_BAD_REPLY : TRANSPORT_RESET;
     case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
         return TRANSPORT_RESET;
@@ -465,7 +533,7 @@ static enum transport_outcome outcome_of(const struct easy *e, CURLcode code)
     }
 }
 
-/* The request's end: its memory goes back before done is called, which may send the next. */
+/* The request's end. The handle goes back after done, which reads the reply in it. */
 static void end_request(struct http *h, struct easy *e, CURLcode code)
 {
     struct transport_req *req = e->req;
@@ -487,10 +555,22 @@ static void end_request(struct http *h, struct easy *e, CURLcode code)
     give_easy(h, e);
 }
 
+static void end_cancelled(struct http *h)
+{
+    while (h->cancelled != NULL) {
+        struct easy *e = h->cancelled;
+        h->cancelled = e->next;
+        end_request(h, e, e->silent ? CURLE_OPERATION_TIMEDOUT : CURLE_ABORTED_BY_CALLBACK);
+    }
+}
+
+/* A done callback may cancel others, whose transfers may be over too: those go first, so that no
+ * handle of the cancelled list ends as a message and joins the free list as well. */
 static void finish_transfers(struct http *h)
 {
     CURLMsg *m;
     int left;
+    end_cancelled(h);
     while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
         char *private = NULL;
         if (m->msg != CURLMSG_DONE)
@@ -498,12 +578,7 @@ static void finish_transfers(struct http *h)
         CURLcode code = m->data.result;
         (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
         end_request(h, (struct easy *)(void *)private, code);
-    }
-    while (h->cancelled != NULL) {
-        struct easy *e = h->cancelled;
-        h->cancelled = e->next;
-        if (e->req != NULL && e->cancelled)
-            end_request(h, e, CURLE_ABORTED_BY_CALLBACK);
+        end_cancelled(h);
     }
     if (h->n_active == 0)
         (void)uv_timer_stop(&h->watchdog);
@@ -515,33 +590,80 @@ static void http_cancel(struct transport *t, struct transport_req *req)
     struct easy *e = req->impl;
     if (e == NULL || e->cancelled)
         return;
-    e->cancelled = true;
-    e->next = h->cancelled;
-    h->cancelled = e;
+    end_later(h, e);
     (void)uv_timer_start(&h->timer, on_timer, 0, 0);
 }
 
 /* ---- endpoints --------------------------------------------------------------------------------
  */
 
+/* The URL is shown in messages only when it can hold no credentials. */
 static enum err_code check_url(struct str url, struct err *err)
 {
     bool http = str_has_prefix(url, STR("http://")), https = str_has_prefix(url, STR("https://"));
-    if (!http && !https)
-        return err_set(err, ERR_INVALID, "endpoint '%.*s': must start with http:// or https://",
-                       STR_ARGS(url));
     for (size_t i = 0; i < url.n; i++)
-        if ((unsigned char)url.p[i] <= ' ' || url.p[i] == 0x7f || url.p[i] == '@')
+        if ((unsigned char)url.p[i] <= ' ' || url.p[i] >= 0x7f || url.p[i] == '@')
             return err_set(err, ERR_INVALID,
                            "endpoint: no spaces, control characters or credentials in the URL; use "
                            "api_key_file");
+    size_t host = https ? 8 : 7;
+    if ((!http && !https) || url.n <= host || url.p[host] == '/' || url.p[host] == ':')
+        return err_set(err, ERR_INVALID,
+                       "endpoint '%.*s': must start with http:// or https:// and a host",
+                       STR_ARGS(url));
+    if (memchr(url.p, '?', url.n) != NULL || memchr(url.p, '#', url.n) != NULL)
+        return err_set(err, ERR_INVALID,
+                       "endpoint '%.*s': a base URL, without '?' or '#'; the dialect adds its path",
+                       STR_ARGS(url));
     return ERR_OK;
+}
+
+/* What curl itself thinks of it: host, port. */
+static enum err_code parse_url(const char *url, struct err *err)
+{
+    CURLU *u = curl_url();
+    CURLUcode code = u != NULL ? curl_url_set(u, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+    curl_url_cleanup(u);
+    if (code == CURLUE_OK)
+        return ERR_OK;
+    return err_set(err, ERR_INVALID, "endpoint '%s': %s", url, curl_url_strerror(code));
+}
+
+/* A line break in it would be another header. */
+static enum err_code check_api_key(struct str key, struct err *err)
+{
+    for (size_t i = 0; i < key.n; i++)
+        if (key.p[i] <= ' ' || key.p[i] >= 0x7f)
+            return err_set(err, ERR_INVALID,
+                           "api_key_file: the key holds a space, a line break or a byte outside "
+                           "ASCII at byte %zu",
+                           i);
+    return ERR_OK;
+}
+
+static struct curl_slist *shared_headers(struct str api_key)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Accept: application/json");
+    headers = curl_slist_append(headers, "Expect:");
+    headers = curl_slist_append(headers, "User-Agent: rbr/" RBR_VERSION);
+    if (api_key.n > 0) {
+        struct buf b;
+        buf_init(&b, api_key.n + 64);
+        (void)buf_printf(&b, "Authorization: Bearer %.*s", STR_ARGS(api_key));
+        headers = curl_slist_append(headers, b.p);
+        explicit_bzero(b.p, b.cap);
+        buf_done(&b);
+    }
+    return headers;
 }
 
 enum err_code http_endpoint_new(struct http *h, const struct http_endpoint_config *config,
                                 struct transport_endpoint **ret, struct err *err)
 {
     enum err_code code = check_url(config->url, err);
+    if (code == ERR_OK)
+        code = check_api_key(config->api_key, err);
     if (code != ERR_OK)
         return code;
     struct str base = config->url;
@@ -549,23 +671,18 @@ enum err_code http_endpoint_new(struct http *h, const struct http_endpoint_confi
         base.n--;
     struct transport_endpoint *e = mem_alloc(sizeof(*e));
     struct buf b;
-    buf_init(&b, 64 * 1024);
+    buf_init(&b, base.n + config->path.n + 1);
+    (void)buf_printf(&b, "%.*s%.*s", STR_ARGS(base), STR_ARGS(config->path));
     e->http = h;
     e->shown = mem_copy(config->url.p, config->url.n);
-    (void)buf_printf(&b, "%.*s%.*s", STR_ARGS(base), STR_ARGS(config->path));
     e->url = mem_copy(b.p, b.n);
-    e->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    e->headers = curl_slist_append(e->headers, "Accept: application/json");
-    e->headers = curl_slist_append(e->headers, "Expect:");
-    e->headers = curl_slist_append(e->headers, "User-Agent: rbr/" RBR_VERSION);
-    if (config->api_key.n > 0) {
-        buf_reset(&b);
-        (void)buf_printf(&b, "Authorization: Bearer %.*s", STR_ARGS(config->api_key));
-        (void)buf_append(&b, "", 1);
-        e->headers = curl_slist_append(e->headers, b.p);
-        explicit_bzero(b.p, b.cap);
-    }
     buf_done(&b);
+    code = parse_url(e->url, err);
+    if (code != ERR_OK) {
+        http_endpoint_free(e);
+        return code;
+    }
+    e->headers = shared_headers(config->api_key);
     *ret = e;
     return ERR_OK;
 }
@@ -574,6 +691,9 @@ void http_endpoint_free(struct transport_endpoint *e)
 {
     if (e == NULL)
         return;
+    for (struct easy *easy = e->http->free_easy; easy != NULL; easy = easy->next)
+        if (easy->endpoint == e)
+            easy->endpoint = NULL; /* the next one may get the same address */
     for (struct curl_slist *s = e->headers; s != NULL; s = s->next)
         explicit_bzero(s->data, strlen(s->data));
     curl_slist_free_all(e->headers);

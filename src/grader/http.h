@@ -4,8 +4,8 @@
  * ("sticky polls": 18-20 us a request against 28-32 in the sample style). HTTP/1.1 keep-alive only;
  * no redirects, no proxy from the environment, no netrc; http and https only; TLS always verified;
  * reply bytes counted against a cap. Lifecycle: http_new, http_endpoint_new..., requests, http_free
- * (cancels what is left and closes its handles; the loop must run until http_closed). Loop thread.
- */
+ * (nothing may be in flight; it closes the kept connections and turns the loop until their handles
+ * are closed). Loop thread. */
 #ifndef RBR_GRADER_HTTP_H
 #define RBR_GRADER_HTTP_H
 
@@ -39,7 +39,8 @@ struct transport *http_transport(struct http *h);
 
 enum err_code http_endpoint_new(struct http *h, const struct http_endpoint_config *config,
                                 struct transport_endpoint **ret, struct err *err) RBR_MUST_CHECK;
-void http_endpoint_free(struct transport_endpoint *e);
+void http_endpoint_free(
+    struct transport_endpoint *e); /* no request to it in flight; before http_free */
 const char *http_endpoint_url(const struct transport_endpoint *e); /* without credentials */
 
 #endif

@@ -1,0 +1,667 @@
+/* grader/http: the real transport against a server in a thread that misbehaves on purpose. */
+#include "unit.h"
+
+#include <dirent.h>
+
+#include "base/clock.h"
+#include "grader/http.h"
+#include "scripted_server.h"
+
+enum { PENDING_MAX = 64, MS = 1000, SECOND = 1000000 };
+
+#define OK_REPLY(body_length, body)                                                                \
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " body_length            \
+    "\r\n\r\n" body
+
+/* One request's end, kept. */
+struct result {
+    struct transport_req req;
+    struct str part;
+    struct fixture *fixture;
+    enum transport_outcome outcome;
+    int status, done;
+    char body[256], detail[128];
+    size_t n_body;
+    int64_t retry_after_us, ended_us;
+    bool should_not_retry;
+    struct result *cancels[2]; /* from inside done */
+    struct result *sends; /* likewise */
+};
+
+struct fixture {
+    struct scripted_server server;
+    struct loop loop;
+    struct http *http;
+    struct transport_endpoint *endpoint;
+    struct result results[PENDING_MAX];
+    size_t left;
+    int64_t wake_us;
+    char last_head[4096];
+    char *last_body;
+    size_t n_last_body;
+};
+
+/* ---- the script -------------------------------------------------------------------------------
+ */
+
+static char large[400000];
+
+static const struct script {
+    const char *path;
+    struct server_reply reply;
+} scripts[] = {
+    {"/ok", {STR_INIT(OK_REPLY("5", "hello")), SERVER_KEEP, 0}},
+    {"/slow", {STR_INIT(OK_REPLY("4", "slow")), SERVER_KEEP, 150}},
+    {"/hang", {STR_INIT(""), SERVER_HANG, 0}},
+    {"/hang-in-body", {STR_INIT(OK_REPLY("10", "half")), SERVER_HANG, 0}},
+    {"/close", {STR_INIT(""), SERVER_CLOSE, 0}},
+    {"/reset", {STR_INIT(""), SERVER_RESET, 0}},
+    {"/reset-in-body", {STR_INIT(OK_REPLY("10", "half")), SERVER_RESET, 20}},
+    {"/cut-body", {STR_INIT(OK_REPLY("10", "half")), SERVER_CLOSE, 0}},
+    {"/cut-chunk",
+     {STR_INIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"), SERVER_CLOSE, 0}},
+    {"/bad-chunk",
+     {STR_INIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"), SERVER_HANG,
+      0}},
+    {"/chunked",
+     {STR_INIT(
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"),
+      SERVER_KEEP, 0}},
+    {"/until-close", {STR_INIT("HTTP/1.1 200 OK\r\n\r\nhello"), SERVER_CLOSE, 0}},
+    {"/not-http", {STR_INIT("SSH-2.0-OpenSSH_9.2\r\n"), SERVER_CLOSE, 0}},
+    {"/empty", {STR_INIT(OK_REPLY("0", "")), SERVER_KEEP, 0}},
+    {"/nul", {STR_INIT(OK_REPLY("3", "a\0b")), SERVER_KEEP, 0}},
+    {"/redirect",
+     {STR_INIT("HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n"), SERVER_KEEP,
+      0}},
+    {"/continue",
+     {STR_INIT("HTTP/1.1 100 Continue\r\n\r\n" OK_REPLY("5", "hello")), SERVER_KEEP, 0}},
+    {"/429",
+     {STR_INIT("HTTP/1.1 429 Too Many\r\nretry-after: 1.5\r\nContent-Length: 2\r\n\r\n{}"),
+      SERVER_KEEP, 0}},
+    {"/429-ms",
+     {STR_INIT("HTTP/1.1 429 Too Many\r\nRetry-After: 9\r\nRETRY-AFTER-MS: 250\r\nContent-Length: "
+               "0\r\n\r\n"),
+      SERVER_KEEP, 0}},
+    {"/503-date",
+     {STR_INIT("HTTP/1.1 503 x\r\nRetry-After: Fri, 01 Jan 2199 00:00:00 GMT\r\nContent-Length: "
+               "0\r\n\r\n"),
+      SERVER_KEEP, 0}},
+    {"/503-past",
+     {STR_INIT("HTTP/1.1 503 x\r\nRetry-After: Fri, 01 Jan 1999 00:00:00 GMT\r\nContent-Length: "
+               "0\r\n\r\n"),
+      SERVER_KEEP, 0}},
+    {"/503-odd",
+     {STR_INIT("HTTP/1.1 503 x\r\nRetry-After: soon, and certainly before the end of this long and "
+               "useless header value\r\nContent-Length: 0\r\nx-should-retry: false\r\n\r\n"),
+      SERVER_KEEP, 0}},
+};
+
+static struct server_reply answer(void *arg, const struct server_request *req)
+{
+    struct fixture *f = arg;
+    size_t n = req->head.n < sizeof(f->last_head) - 1 ? req->head.n : sizeof(f->last_head) - 1;
+    memcpy(f->last_head, req->head.p, n);
+    f->last_head[n] = '\0';
+    mem_free(f->last_body);
+    f->last_body = mem_copy(req->body.p, req->body.n);
+    f->n_last_body = req->body.n;
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++)
+        if (strcmp(scripts[i].path, req->path) == 0)
+            return scripts[i].reply;
+    if (strcmp(req->path, "/large-body") == 0)
+        return (struct server_reply){{large, sizeof(large)}, SERVER_CLOSE, 0};
+    if (strcmp(req->path, "/large-headers") == 0)
+        return (struct server_reply){{large, 300000}, SERVER_CLOSE, 0};
+    return (struct server_reply){STR("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"), SERVER_KEEP,
+                                 0};
+}
+
+/* ---- driving ----------------------------------------------------------------------------------
+ */
+
+static size_t open_descriptors(void)
+{
+    size_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d) != NULL)
+        n++;
+    (void)closedir(d);
+    return n;
+}
+
+static int64_t maintain(void *arg)
+{
+    struct fixture *f = arg;
+    if (f->left == 0 || clock_mono_us(&clock_real) >= f->wake_us)
+        loop_stop(&f->loop);
+    return f->wake_us;
+}
+
+/* Until every request has ended, or for so long. */
+static void run(struct fixture *f, int64_t us)
+{
+    f->wake_us = clock_mono_us(&clock_real) + us;
+    loop_run(&f->loop);
+}
+
+static struct transport_endpoint *endpoint_at(struct fixture *f, unsigned port, const char *path,
+                                              const char *key)
+{
+    char url[64];
+    struct err err;
+    struct transport_endpoint *e = NULL;
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", port);
+    struct http_endpoint_config config = {str_z(url), str_z(path), str_z(key)};
+    if (http_endpoint_new(f->http, &config, &e, &err) != ERR_OK)
+        fail_msg("%s", err.msg);
+    return e;
+}
+
+static struct fixture *fixture_new(const struct http_config *config)
+{
+    static const struct http_config usual = {
+        .max_connections = 64,
+        .reply_bytes_max = 256 * 1024,
+        .header_bytes_max = 64 * 1024,
+        .connect_timeout_us = 2 * SECOND,
+        .first_byte_timeout_us = 30ll * SECOND,
+        .keep_alive_us = 4 * SECOND,
+    };
+    struct fixture *f = mem_alloc(sizeof(*f));
+    scripted_server_start(&f->server, answer, f);
+    loop_init(&f->loop, maintain, f);
+    assert_int_equal(http_new(&f->loop, config != NULL ? config : &usual, &f->http, NULL), ERR_OK);
+    return f;
+}
+
+static void fixture_free(struct fixture *f)
+{
+    assert_int_equal(f->left, 0);
+    http_endpoint_free(f->endpoint);
+    http_free(f->http);
+    loop_done(&f->loop);
+    scripted_server_stop(&f->server);
+    mem_free(f->last_body);
+    mem_free(f);
+}
+
+static void send_again(struct result *r);
+
+static void on_done(struct transport_req *req)
+{
+    struct result *r = CONTAINER_OF(req, struct result, req);
+    r->done++;
+    r->outcome = req->outcome;
+    r->status = req->status;
+    r->n_body = req->body.n < sizeof(r->body) ? req->body.n : sizeof(r->body);
+    if (r->n_body > 0)
+        memcpy(r->body, req->body.p, r->n_body);
+    r->retry_after_us = req->retry_after_us;
+    r->should_not_retry = req->should_not_retry;
+    r->ended_us = clock_mono_us(&clock_real);
+    memcpy(r->detail, req->detail, sizeof(r->detail));
+    r->fixture->left--;
+    for (size_t i = 0; i < ARRAY_LEN(r->cancels); i++)
+        if (r->cancels[i] != NULL)
+            http_transport(r->fixture->http)
+                ->cancel(http_transport(r->fixture->http), &r->cancels[i]->req);
+    if (r->sends != NULL)
+        send_again(r->sends);
+}
+
+static struct result *send_to(struct fixture *f, size_t i, struct transport_endpoint *e,
+                              struct str body, int64_t timeout_us)
+{
+    struct result *r = &f->results[i];
+    *r = (struct result){.fixture = f, .part = body};
+    r->req = (struct transport_req){
+        .endpoint = e, .parts = &r->part, .n_parts = 1, .timeout_us = timeout_us, .done = on_done};
+    send_again(r);
+    return r;
+}
+
+static void send_again(struct result *r)
+{
+    struct transport *t = http_transport(r->fixture->http);
+    r->fixture->left++;
+    t->send(t, &r->req);
+    assert_int_equal(r->done, 0); /* never from inside send */
+}
+
+static void cancel(struct fixture *f, struct result *r)
+{
+    struct transport *t = http_transport(f->http);
+    int before = r->done;
+    t->cancel(t, &r->req);
+    assert_int_equal(r->done, before); /* never from inside cancel */
+}
+
+/* One request, to its end. */
+static struct result *get(struct fixture *f, const char *path, int64_t timeout_us)
+{
+    http_endpoint_free(f->endpoint);
+    f->endpoint = endpoint_at(f, f->server.port, path, "");
+    struct result *r = send_to(f, 0, f->endpoint, STR("{}"), timeout_us);
+    run(f, 5ll * SECOND);
+    assert_int_equal(r->done, 1);
+    return r;
+}
+
+/* ---- tests ------------------------------------------------------------------------------------
+ */
+
+static void each_behaviour_has_its_outcome(void **state RBR_UNUSED)
+{
+    static const struct {
+        const char *path;
+        enum transport_outcome outcome;
+        int status;
+        struct str body;
+    } cases[] = {
+        {"/ok", TRANSPORT_REPLY, 200, STR_INIT("hello")},
+        {"/slow", TRANSPORT_REPLY, 200, STR_INIT("slow")},
+        {"/chunked", TRANSPORT_REPLY, 200, STR_INIT("hello")},
+        {"/until-close", TRANSPORT_REPLY, 200, STR_INIT("hello")},
+        {"/empty", TRANSPORT_REPLY, 200, STR_INIT("")},
+        {"/nul", TRANSPORT_REPLY, 200, STR_INIT("a\0b")},
+        {"/continue", TRANSPORT_REPLY, 200, STR_INIT("hello")},
+        {"/redirect", TRANSPORT_REPLY, 302, STR_INIT("")}, /* not followed */
+        {"/unknown", TRANSPORT_REPLY, 404, STR_INIT("")},
+        {"/close", TRANSPORT_RESET, 0, STR_INIT("")},
+        {"/reset", TRANSPORT_RESET, 0, STR_INIT("")},
+        {"/reset-in-body", TRANSPORT_RESET, 0, STR_INIT("")},
+        {"/cut-body", TRANSPORT_RESET, 0, STR_INIT("")},
+        {"/cut-chunk", TRANSPORT_RESET, 0, STR_INIT("")},
+        {"/bad-chunk", TRANSPORT_BAD_REPLY, 0, STR_INIT("")},
+        {"/not-http", TRANSPORT_BAD_REPLY, 0, STR_INIT("")},
+        {"/large-body", TRANSPORT_TOO_LARGE, 0, STR_INIT("")},
+        {"/large-headers", TRANSPORT_TOO_LARGE, 0, STR_INIT("")},
+        {"/hang", TRANSPORT_TIMEOUT, 0, STR_INIT("")},
+        {"/hang-in-body", TRANSPORT_TIMEOUT, 0, STR_INIT("")},
+    };
+    size_t before = open_descriptors();
+    struct fixture *f = fixture_new(NULL);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        bool hangs = cases[i].outcome == TRANSPORT_TIMEOUT;
+        if (strcmp(cases[i].path, "/large-body") == 0) {
+            memset(large, 'b', sizeof(large));
+            memcpy(large, STR("HTTP/1.1 200 OK\r\n\r\n").p, 19);
+        } else if (strcmp(cases[i].path, "/large-headers") == 0) {
+            for (size_t k = 17; k + 1000 < sizeof(large); k += 1000)
+                memcpy(large + k, "X-Pad: ", 7), memcpy(large + k + 998, "\r\n", 2);
+        }
+        struct result *r = get(f, cases[i].path, hangs ? 200 * MS : 3 * SECOND);
+        if (r->outcome != cases[i].outcome || r->status != cases[i].status)
+            fail_msg("%s: outcome %d status %d (%s)", cases[i].path, (int)r->outcome, r->status,
+                     r->detail);
+        assert_strs(((struct str){r->body, r->n_body}), cases[i].body);
+        assert_int_equal(r->detail[0] != '\0', r->outcome != TRANSPORT_REPLY);
+    }
+    fixture_free(f);
+    assert_int_equal(open_descriptors(), before);
+}
+
+static void retry_headers_are_read(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    assert_int_equal(get(f, "/429", SECOND)->retry_after_us, 1500 * MS);
+    assert_int_equal(get(f, "/429-ms", SECOND)->retry_after_us, 250 * MS);
+    assert_true(get(f, "/503-date", SECOND)->retry_after_us > 3600ll * SECOND);
+    assert_int_equal(get(f, "/503-past", SECOND)->retry_after_us, -1);
+    struct result *r = get(f, "/503-odd", SECOND);
+    assert_int_equal(r->retry_after_us, -1);
+    assert_true(r->should_not_retry);
+    r = get(f, "/ok", SECOND); /* nothing of the last reply is left */
+    assert_int_equal(r->retry_after_us, -1);
+    assert_false(r->should_not_retry);
+    fixture_free(f);
+}
+
+static void a_connection_is_kept_and_used_again(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    f->endpoint = endpoint_at(f, f->server.port, "/ok", "");
+    for (int i = 0; i < 50; i++) {
+        struct result *r = send_to(f, 0, f->endpoint, STR("{}"), SECOND);
+        run(f, SECOND);
+        assert_int_equal(r->outcome, TRANSPORT_REPLY);
+    }
+    assert_int_equal(f->server.accepted, 1);
+    struct transport_endpoint *slow = endpoint_at(f, f->server.port, "/slow", "");
+    for (size_t i = 0; i < PENDING_MAX; i++)
+        (void)send_to(f, i, slow, STR("{}"), 2 * SECOND);
+    run(f, 2 * SECOND);
+    assert_int_equal(f->left, 0);
+    assert_int_equal(f->server.accepted, PENDING_MAX); /* the kept one among them */
+    http_endpoint_free(slow);
+    assert_int_equal(f->server.requests, 50 + PENDING_MAX);
+    fixture_free(f);
+}
+
+static void an_idle_connection_that_the_server_closes_does_not_spin(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    f->endpoint = endpoint_at(f, f->server.port, "/ok", "");
+    struct result *r = send_to(f, 0, f->endpoint, STR("{}"), SECOND);
+    run(f, SECOND);
+    assert_int_equal(r->outcome, TRANSPORT_REPLY);
+    (void)shutdown(f->server.connections[0].fd, SHUT_RDWR);
+    f->left = 1; /* only time ends this run */
+    clock_t cpu = clock();
+    run(f, 200 * MS);
+    f->left = 0;
+    assert_true((double)(clock() - cpu) / CLOCKS_PER_SEC < 0.1);
+    r = send_to(f, 0, f->endpoint, STR("{}"), SECOND); /* on a new connection, unnoticed */
+    run(f, SECOND);
+    assert_int_equal(r->outcome, TRANSPORT_REPLY);
+    assert_int_equal(f->server.accepted, 2);
+    fixture_free(f);
+}
+
+static void nobody_listening_is_no_connection(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0); /* bound, not listening */
+    f->endpoint = endpoint_at(f, ntohs(at.sin_port), "/ok", "");
+    struct result *r = send_to(f, 0, f->endpoint, STR("{}"), SECOND);
+    run(f, SECOND);
+    assert_int_equal(r->outcome, TRANSPORT_CONNECT);
+    (void)close(fd);
+    fixture_free(f);
+}
+
+/* curl closes a socket that did not connect behind our back; the next one gets its number. */
+static void a_descriptor_is_used_again_after_a_refused_connection(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct transport_endpoint *nobody = endpoint_at(f, 1, "/ok", "");
+    f->endpoint = endpoint_at(f, f->server.port, "/slow", "");
+    for (int i = 0; i < 10; i++) {
+        struct result *refused = send_to(f, 0, nobody, STR("{}"), SECOND);
+        run(f, SECOND);
+        assert_int_equal(refused->outcome, TRANSPORT_CONNECT);
+        struct result *r = send_to(f, 1, f->endpoint, STR("{}"), SECOND);
+        int64_t began = clock_mono_us(&clock_real);
+        run(f, 2 * SECOND);
+        assert_int_equal(r->outcome, TRANSPORT_REPLY);
+        assert_true(clock_mono_us(&clock_real) - began < 600 * MS);
+        r = send_to(f, 1, f->endpoint, STR("{}"),
+                    10 * MS); /* closes the connection: a new one next */
+        run(f, SECOND);
+        assert_int_equal(r->outcome, TRANSPORT_TIMEOUT);
+    }
+    http_endpoint_free(nobody);
+    fixture_free(f);
+}
+
+/* Another endpoint at the address of a freed one is not taken for it. */
+static void an_endpoint_is_told_from_one_that_was_there_before(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(get(f, "/ok", SECOND)->status, 200);
+        assert_int_equal(get(f, "/429", SECOND)->status, 429);
+    }
+    fixture_free(f);
+}
+
+/* The time of connecting is zero on a kept connection: it must not pass for "never connected". */
+static void a_hang_on_a_kept_connection_is_a_timeout(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    assert_int_equal(get(f, "/ok", SECOND)->outcome, TRANSPORT_REPLY);
+    assert_int_equal(get(f, "/hang", 100 * MS)->outcome, TRANSPORT_TIMEOUT);
+    assert_int_equal(f->server.accepted, 1);
+    fixture_free(f);
+}
+
+static void the_first_byte_has_its_own_time(void **state RBR_UNUSED)
+{
+    struct http_config config = {.max_connections = 4,
+                                 .reply_bytes_max = 1024,
+                                 .header_bytes_max = 1024,
+                                 .connect_timeout_us = SECOND,
+                                 .first_byte_timeout_us = SECOND,
+                                 .keep_alive_us = SECOND};
+    struct fixture *f = fixture_new(&config);
+    int64_t began = clock_mono_us(&clock_real);
+    assert_int_equal(get(f, "/hang", 30ll * SECOND)->outcome, TRANSPORT_TIMEOUT);
+    assert_in_range(clock_mono_us(&clock_real) - began, 950 * MS, 1500 * MS);
+    assert_non_null(strstr(f->results[0].detail, "no byte of a reply"));
+    began = clock_mono_us(&clock_real);
+    assert_int_equal(get(f, "/hang-in-body", 30ll * SECOND)->outcome, TRANSPORT_TIMEOUT);
+    assert_in_range(clock_mono_us(&clock_real) - began, 950 * MS, 1500 * MS);
+    fixture_free(f);
+}
+
+static void bodies_arrive_as_written(void **state RBR_UNUSED)
+{
+    static const size_t sizes[] = {0, 1, 4096, 65536, 65537, 3000000};
+    struct fixture *f = fixture_new(NULL);
+    char *text = mem_alloc(3000000);
+    for (size_t i = 0; i < 3000000; i++)
+        text[i] = (char)(i * 2654435761u >> 13);
+    f->endpoint = endpoint_at(f, f->server.port, "/ok", "");
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct str parts[] = {
+            {text, sizes[i] / 3}, {NULL, 0}, {text + sizes[i] / 3, sizes[i] - sizes[i] / 3}};
+        struct result *r = &f->results[0];
+        *r = (struct result){.fixture = f};
+        r->req = (struct transport_req){.endpoint = f->endpoint,
+                                        .parts = parts,
+                                        .n_parts = 3,
+                                        .timeout_us = 5ll * SECOND,
+                                        .done = on_done};
+        send_again(r);
+        run(f, 5ll * SECOND);
+        assert_int_equal(r->outcome, TRANSPORT_REPLY);
+        assert_int_equal(f->n_last_body, sizes[i]);
+        assert_memory_equal(f->last_body, text, sizes[i]);
+    }
+    assert_int_equal(f->server.accepted, 1);
+    assert_null(strstr(f->last_head, "Expect"));
+    mem_free(text);
+    fixture_free(f);
+}
+
+static void the_key_goes_into_the_header_only(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    f->endpoint = endpoint_at(f, f->server.port, "/ok", "sk-123");
+    (void)setenv("http_proxy", "http://127.0.0.1:1/", 1); /* not used */
+    (void)send_to(f, 0, f->endpoint, STR("{}"), SECOND);
+    run(f, SECOND);
+    assert_int_equal(f->results[0].outcome, TRANSPORT_REPLY);
+    assert_non_null(strstr(f->last_head, "\r\nAuthorization: Bearer sk-123\r\n"));
+    assert_non_null(strstr(f->last_head, "\r\nContent-Type: application/json\r\n"));
+    assert_null(strstr(http_endpoint_url(f->endpoint), "sk-"));
+    (void)unsetenv("http_proxy");
+    fixture_free(f);
+}
+
+static void a_cancelled_request_ends_soon_and_once(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    f->endpoint = endpoint_at(f, f->server.port, "/hang", "");
+    for (size_t i = 0; i < 20; i++)
+        (void)send_to(f, i, f->endpoint, STR("{}"), 20ll * SECOND);
+    run(f, 50 * MS);
+    int64_t began = clock_mono_us(&clock_real);
+    for (size_t i = 0; i < 20; i++) {
+        cancel(f, &f->results[i]);
+        cancel(f, &f->results[i]);
+    }
+    run(f, 2 * SECOND);
+    assert_true(clock_mono_us(&clock_real) - began < 500 * MS);
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(f->results[i].done, 1);
+        assert_int_equal(f->results[i].outcome, TRANSPORT_CANCELLED);
+        cancel(f, &f->results[i]); /* after its end: nothing */
+    }
+    struct result *r = get(f, "/ok", SECOND);
+    assert_int_equal(r->outcome, TRANSPORT_REPLY);
+    fixture_free(f);
+}
+
+static void a_request_cancelled_before_it_is_sent_ends(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    f->endpoint = endpoint_at(f, f->server.port, "/ok", "");
+    struct result *r = send_to(f, 0, f->endpoint, STR("{}"), SECOND);
+    cancel(f, r);
+    run(f, SECOND);
+    assert_int_equal(r->done, 1);
+    assert_int_equal(r->outcome, TRANSPORT_CANCELLED);
+    fixture_free(f);
+}
+
+/* Two time out in one turn; the first one's done cancels the second and a third. The second must
+ * not be ended as timed out while it is in the list of cancelled ones: the third would be lost. */
+static void cancelling_from_done_loses_nobody(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    f->endpoint = endpoint_at(f, f->server.port, "/hang", "");
+    for (int order = 0; order < 2; order++) {
+        struct result *a = send_to(f, 0, f->endpoint, STR("{}"), 100 * MS);
+        struct result *b = send_to(f, 1, f->endpoint, STR("{}"), 100 * MS);
+        struct result *c = send_to(f, 2, f->endpoint, STR("{}"), 60ll * SECOND);
+        a->cancels[order] = c;
+        a->cancels[1 - order] = b;
+        b->cancels[order] = c;
+        b->cancels[1 - order] = a;
+        run(f, 3 * SECOND);
+        assert_int_equal(f->left, 0);
+        assert_int_equal(a->done + b->done + c->done, 3);
+        assert_int_equal(c->outcome, TRANSPORT_CANCELLED);
+    }
+    fixture_free(f);
+}
+
+static void done_may_send_the_next(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    f->endpoint = endpoint_at(f, f->server.port, "/ok", "");
+    for (size_t i = 1; i < 10; i++) {
+        struct result *r = &f->results[i];
+        *r = (struct result){.fixture = f, .part = STR("{}")};
+        r->req = (struct transport_req){.endpoint = f->endpoint,
+                                        .parts = &r->part,
+                                        .n_parts = 1,
+                                        .timeout_us = SECOND,
+                                        .done = on_done};
+        r->sends = i + 1 < 10 ? &f->results[i + 1] : NULL;
+    }
+    struct result *first = send_to(f, 0, f->endpoint, STR("{}"), SECOND);
+    first->sends = &f->results[1];
+    run(f, 3 * SECOND);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(f->results[i].outcome, TRANSPORT_REPLY);
+    assert_int_equal(f->server.accepted, 1);
+    fixture_free(f);
+}
+
+static void an_endpoint_that_cannot_work_is_refused(void **state RBR_UNUSED)
+{
+    static const struct {
+        const char *url, *key, *says;
+    } cases[] = {
+        {"ftp://host", "", "http:// or https://"},
+        {"", "", "http:// or https://"},
+        {"http://user:secret@host", "", "credentials"},
+        {"ftp://user:secret@host", "", "credentials"},
+        {"http://ho st", "", "spaces"},
+        {"http://host\r\nX: y", "", "control"},
+        {"http://host?a=b", "", "'?'"},
+        {"http://host/#x", "", "'#'"},
+        {"http://", "", "http://"},
+        {"http://host:99999", "", "host:99999"},
+        {"http://host", "key\n", "byte 3"},
+        {"http://host", "a b", "byte 1"},
+    };
+    struct fixture *f = fixture_new(NULL);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct transport_endpoint *e = NULL;
+        struct err err = {0};
+        struct http_endpoint_config config = {str_z(cases[i].url), STR("/p"), str_z(cases[i].key)};
+        if (http_endpoint_new(f->http, &config, &e, &err) == ERR_OK)
+            fail_msg("%s was accepted", cases[i].url);
+        if (strstr(err.msg, cases[i].says) == NULL || strstr(err.msg, "secret") != NULL)
+            fail_msg("%s: %s", cases[i].url, err.msg);
+        assert_null(e);
+    }
+    http_endpoint_free(NULL);
+    fixture_free(f);
+    http_free(NULL);
+}
+
+/* Everything at once, in random order; every request ends once and no descriptor stays. */
+static void a_mix_of_everything_ends(void **state RBR_UNUSED)
+{
+    static const char *const paths[] = {"/ok",       "/slow",     "/hang",       "/close",
+                                        "/reset",    "/cut-body", "/bad-chunk",  "/chunked",
+                                        "/not-http", "/429",      "/until-close"};
+    struct transport_endpoint *endpoints[ARRAY_LEN(paths)];
+    uint64_t seed = unit_seed();
+    size_t before = open_descriptors();
+    struct fixture *f = fixture_new(NULL);
+    srand((unsigned)seed);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        endpoints[i] = endpoint_at(f, f->server.port, paths[i], "");
+    for (int round = 0; round < 8; round++) {
+        for (size_t i = 0; i < PENDING_MAX; i++) {
+            (void)send_to(f, i, endpoints[(size_t)rand() % ARRAY_LEN(paths)], STR("{\"a\":1}"),
+                          (rand() % 300 + 1) * MS);
+            if (rand() % 8 == 0)
+                cancel(f, &f->results[(size_t)rand() % (i + 1)]);
+            if (rand() % 16 == 0)
+                run(f, 2 * MS);
+        }
+        run(f, 5ll * SECOND);
+        assert_int_equal(f->left, 0);
+        for (size_t i = 0; i < PENDING_MAX; i++)
+            assert_int_equal(f->results[i].done, 1);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        http_endpoint_free(endpoints[i]);
+    fixture_free(f);
+    assert_int_equal(open_descriptors(), before);
+}
+
+/* libuv and libcurl open descriptors of their own once in a process. */
+static int warm_up(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    (void)get(f, "/ok", SECOND);
+    fixture_free(f);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_behaviour_has_its_outcome),
+        cmocka_unit_test(retry_headers_are_read),
+        cmocka_unit_test(a_connection_is_kept_and_used_again),
+        cmocka_unit_test(an_idle_connection_that_the_server_closes_does_not_spin),
+        cmocka_unit_test(nobody_listening_is_no_connection),
+        cmocka_unit_test(a_descriptor_is_used_again_after_a_refused_connection),
+        cmocka_unit_test(an_endpoint_is_told_from_one_that_was_there_before),
+        cmocka_unit_test(a_hang_on_a_kept_connection_is_a_timeout),
+        cmocka_unit_test(the_first_byte_has_its_own_time),
+        cmocka_unit_test(bodies_arrive_as_written),
+        cmocka_unit_test(the_key_goes_into_the_header_only),
+        cmocka_unit_test(a_cancelled_request_ends_soon_and_once),
+        cmocka_unit_test(a_request_cancelled_before_it_is_sent_ends),
+        cmocka_unit_test(cancelling_from_done_loses_nobody),
+        cmocka_unit_test(done_may_send_the_next),
+        cmocka_unit_test(an_endpoint_that_cannot_work_is_refused),
+        cmocka_unit_test(a_mix_of_everything_ends),
+    };
+    return cmocka_run_group_tests_name("http", tests, warm_up, NULL);
+}
