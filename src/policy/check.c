@@ -44,7 +44,9 @@ static bool compile_regex(struct loader *l, const struct yaml *y, struct check *
 
 static bool compile_contains(struct loader *l, const struct yaml *y, struct check *c)
 {
-    if (!read_list(l, y, "contains") || y->count == 0) {
+    if (!read_list(l, y, "contains"))
+        return false;
+    if (y->count == 0) {
         loader_error(l, y, "contains needs at least one text");
         return false;
     }

@@ -1,6 +1,9 @@
 /* The policy hash: SHA-256 over the compiled policy's meaning, in a fixed order of sections. File
  * order counts where it decides the order of components; comments, key order of options and the
  * split into files do not. */
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "base/sha256.h"
 #include "policy/check.h"
 #include "policy/loader.h"
@@ -56,15 +59,51 @@ static void hash_type(struct sha256 *h, const struct policy *p, const struct res
     }
 }
 
-static void hash_names(struct sha256 *h, const struct name_map *names, size_t n)
+/* Response types and the names that lead to them have no order of their own: the file's is that of
+ * its keys. They are hashed sorted by name. */
+static int by_name(struct str a, struct str b)
 {
-    /* A map without order: the sum of the entries' hashes would do, but lists are short and order
-     * is stable. */
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
+    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+static int by_type_name(const void *a, const void *b)
+{
+    return by_name((*(const struct response_type *const *)a)->name,
+                   (*(const struct response_type *const *)b)->name);
+}
+
+static int by_from(const void *a, const void *b)
+{
+    return by_name((*(const struct name_map *const *)a)->from,
+                   (*(const struct name_map *const *)b)->from);
+}
+
+static void hash_types(struct sha256 *h, const struct policy *p)
+{
+    const struct response_type *sorted[POLICY_TYPES_MAX];
+    for (size_t i = 0; i < p->n_response_types; i++)
+        sorted[i] = &p->response_types[i];
+    qsort(sorted, p->n_response_types, sizeof(sorted[0]), by_type_name);
+    sha256_u64(h, p->n_response_types);
+    for (size_t i = 0; i < p->n_response_types; i++)
+        hash_type(h, p, sorted[i]);
+}
+
+static void hash_names(struct sha256 *h, const struct policy *p, const struct name_map *names,
+                       size_t n)
+{
+    const struct name_map **sorted = mem_array(n, sizeof(const struct name_map *));
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &names[i];
+    qsort(sorted, n, sizeof(const struct name_map *), by_from);
     sha256_u64(h, n);
     for (size_t i = 0; i < n; i++) {
-        sha256_field(h, names[i].from);
-        sha256_u64(h, names[i].response_type);
+        sha256_field(h, sorted[i]->from);
+        sha256_field(h, p->response_types[sorted[i]->response_type].name);
     }
+    mem_free(sorted);
 }
 
 static void hash_labels(struct sha256 *h, const struct str *labels, size_t n)
@@ -106,11 +145,9 @@ void policy_digest(struct policy *p)
     sha256_u64(&h, p->n_classes);
     for (size_t i = 0; i < p->n_classes; i++)
         sha256_field(&h, p->classes[i]);
-    sha256_u64(&h, p->n_response_types);
-    for (size_t i = 0; i < p->n_response_types; i++)
-        hash_type(&h, p, &p->response_types[i]);
-    hash_names(&h, p->aliases, p->n_aliases);
-    hash_names(&h, p->categories, p->n_categories);
+    hash_types(&h, p);
+    hash_names(&h, p, p->aliases, p->n_aliases);
+    hash_names(&h, p, p->categories, p->n_categories);
     hash_options(&h, p);
     sha256_finish(&h, p->hash);
     sha256_done(&h);

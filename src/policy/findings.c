@@ -27,6 +27,9 @@ static void RBR_PRINTF(7, 0)
     struct finding finding = {.severity = severity, .line = line, .column = column};
     int n = vsnprintf(text, sizeof(text), fmt, args);
     size_t length = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?'; /* names are quoted in it: one line, no terminal codes */
     f->errors += severity == SEVERITY_ERROR;
     if (!arena_copy(&f->arena, file, &finding.file) ||
         !arena_copy(&f->arena, (struct str){text, length}, &finding.text) ||

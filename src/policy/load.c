@@ -104,12 +104,12 @@ static void load_sections(struct loader *l, struct str first_file)
     load_template(l);
     load_options(l);
     load_classes(l);
-    if (l->findings->errors > 0)
+    if (l->findings->errors > l->errors_before)
         return; /* what follows would only repeat them */
     load_routes(l);
     load_features(l);
     load_weights(l);
-    if (l->findings->errors == 0)
+    if (l->findings->errors == l->errors_before)
         lint(l);
 }
 
@@ -122,8 +122,8 @@ static void set_version(struct policy *p)
 
 struct policy *policy_load(const struct policy_file *files, size_t n, struct findings *findings)
 {
-    struct loader l = {.findings = findings};
-    size_t before = findings->errors;
+    const size_t before = findings->errors; /* of other policies */
+    struct loader l = {.findings = findings, .errors_before = before};
     l.policy = mem_alloc(sizeof(*l.policy));
     arena_init(&l.policy->arena, POLICY_MEMORY_MAX);
     arena_init(&l.arena, YAML_MEMORY_MAX);

@@ -9,6 +9,7 @@
 struct loader {
     struct policy *policy;
     struct findings *findings;
+    size_t errors_before; /* in findings, when this load began */
     struct arena arena; /* the YAML; ends with the load */
     struct yaml *root;
 };

@@ -171,7 +171,10 @@ void load_classes(struct loader *l)
             continue;
         for (const struct yaml *t = c->child; t != NULL; t = t->next) {
             struct response_type *type = type_for(l, t);
-            if (type != NULL)
+            if (type != NULL && type->has_rule[class])
+                loader_key_error(l, t, "class '%.*s' has two rules for %.*s", STR_ARGS(c->key),
+                                 STR_ARGS(type->name));
+            else if (type != NULL)
                 type->has_rule[class] = read_rule(l, t, p->n_derived, true, &type->rules[class]);
         }
     }
@@ -212,7 +215,7 @@ static bool is_name(struct str s)
 }
 
 /* One pass: text, {name}, and {{ or }} for a brace. A brace that opens no name is plain text. */
-static void cut_template(struct loader *l, const struct yaml *y)
+static bool cut_template(struct loader *l, const struct yaml *y)
 {
     struct policy *p = l->policy;
     struct str t = p->prompt_template;
@@ -235,7 +238,7 @@ static void cut_template(struct loader *l, const struct yaml *y)
             loader_error(
                 l, y, "the template names {%.*s}; there are {question}, {response}, {conversation}",
                 STR_ARGS(str_sub(t, i + 1, close)));
-            return;
+            return false;
         }
         add_segment(p, SEGMENT_TEXT, str_sub(t, start, i));
         add_segment(p, kind, (struct str){0});
@@ -243,6 +246,7 @@ static void cut_template(struct loader *l, const struct yaml *y)
         start = i = close + 1;
     }
     add_segment(p, SEGMENT_TEXT, str_sub(t, start, t.n));
+    return true;
 }
 
 static size_t first_segment(const struct policy *p, enum segment_kind kind)
@@ -259,7 +263,8 @@ void load_template(struct loader *l)
     const struct yaml *y = required(l, "prompt_template");
     if (y == NULL || !read_text(l, y, &p->prompt_template))
         return;
-    cut_template(l, y);
+    if (!cut_template(l, y))
+        return;
     size_t question = first_segment(p, SEGMENT_QUESTION), placeholders = 0;
     for (size_t i = 0; i < p->n_segments; i++)
         placeholders += p->segments[i].kind != SEGMENT_TEXT;
@@ -283,6 +288,14 @@ void load_template(struct loader *l)
 /* ---- routing ----------------------------------------------------------------------------------
  */
 
+static bool maps_name(const struct name_map *names, size_t n, struct str name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq_folded(names[i].from, name))
+            return true;
+    return false;
+}
+
 static void load_names(struct loader *l, const struct yaml *y, struct name_map **ret, size_t *ret_n)
 {
     struct policy *p = l->policy;
@@ -291,6 +304,11 @@ static void load_names(struct loader *l, const struct yaml *y, struct name_map *
     *ret = policy_array(l, y->count, sizeof(**ret));
     for (const struct yaml *m = y->child; m != NULL; m = m->next) {
         struct name_map *map = &(*ret)[*ret_n];
+        if (maps_name(*ret, *ret_n, m->key)) {
+            loader_key_error(l, m, "the name '%.*s' is here twice (case, ' ' and '-' do not count)",
+                             STR_ARGS(m->key));
+            continue;
+        }
         map->response_type = m->kind == YAML_SCALAR ? policy_find_type(p, m->text) : SIZE_MAX;
         if (map->response_type == SIZE_MAX) {
             loader_error(l, m, "no response type '%.*s' in completion_classes", STR_ARGS(m->text));
@@ -429,11 +447,19 @@ static void check_types(struct loader *l, const struct yaml *y)
     char hint[96];
     for (size_t i = 0; i < p->n_response_types; i++)
         names[i] = p->response_types[i].name;
-    for (const struct yaml *m = y->child; m != NULL; m = m->next)
-        if (policy_find_type(p, m->key) == SIZE_MAX)
+    bool seen[POLICY_TYPES_MAX] = {false};
+    for (const struct yaml *m = y->child; m != NULL; m = m->next) {
+        size_t i = policy_find_type(p, m->key);
+        if (i == SIZE_MAX)
             loader_key_error(l, m, "no response type '%.*s' in completion_classes%s",
                              STR_ARGS(m->key),
                              did_you_mean(m->key, names, p->n_response_types, hint));
+        else if (seen[i])
+            loader_key_error(l, m, "response type '%.*s' is here twice; remove one",
+                             STR_ARGS(m->key));
+        else
+            seen[i] = true;
+    }
 }
 
 static const struct yaml *for_type(const struct yaml *map, const struct response_type *type)
