@@ -32,6 +32,16 @@ static void position(struct fy_node *node, size_t *line, size_t *column)
     *column = (size_t)mark->column + 1;
 }
 
+/* Line and column, from 1, of a byte of the text. */
+static void place_of(struct str text, size_t offset, size_t *line, size_t *column)
+{
+    *line = *column = 1;
+    for (size_t i = 0; i < offset; i++) {
+        *column = text.p[i] == '\n' ? 1 : *column + 1;
+        *line += text.p[i] == '\n';
+    }
+}
+
 static bool read_scalar(struct reader *r, struct fy_node *node, struct yaml *y)
 {
     size_t n = 0;
@@ -121,6 +131,8 @@ static struct yaml *read_node(struct reader *r, struct fy_node *node, const stru
     y->file = r->file;
     y->line = at->line;
     y->column = at->column;
+    if (node != NULL)
+        position(node, &y->line, &y->column);
     bool ok;
     if (depth >= YAML_DEPTH_MAX) {
         ok = fail(r, at->line, at->column, "nested too deep");
@@ -128,9 +140,9 @@ static struct yaml *read_node(struct reader *r, struct fy_node *node, const stru
         y->null = true;
         ok = true;
     } else if (fy_node_is_alias(node)) {
-        ok = fail(r, at->line, at->column, "aliases are not supported; write the value out");
+        ok = fail(r, y->line, y->column, "aliases are not supported; write the value out");
     } else if (fy_node_get_tag(node, &(size_t){0}) != NULL) {
-        ok = fail(r, at->line, at->column, "tags are not supported; remove it");
+        ok = fail(r, y->line, y->column, "tags are not supported; remove it");
     } else if (fy_node_get_type(node) == FYNT_SCALAR) {
         ok = read_scalar(r, node, y);
     } else if (fy_node_get_type(node) == FYNT_MAPPING) {
@@ -141,19 +153,19 @@ static struct yaml *read_node(struct reader *r, struct fy_node *node, const stru
     return ok ? y : NULL;
 }
 
-/* libfyaml's own message, made one line. */
-static void syntax_fault(struct reader *r, struct fy_diag *diag)
+/* libfyaml's own message, made one line; false when it has none: there is just no document, but
+ * comments or nothing. */
+static bool syntax_fault(struct reader *r, struct fy_diag *diag)
 {
     void *at = NULL;
     struct fy_diag_error *e = fy_diag_errors_iterate(diag, &at);
-    if (e == NULL) {
-        (void)fail(r, 0, 0, "not YAML");
-        return;
-    }
+    if (e == NULL)
+        return false;
     (void)fail(r, e->line > 0 ? (size_t)e->line : 1, e->column > 0 ? (size_t)e->column : 1, e->msg);
     for (char *p = r->fault->text; *p != '\0'; p++)
         if (*p == '\n' || *p == '\r')
             *p = ' ';
+    return true;
 }
 
 static void say_nothing(struct fy_diag *diag, void *user, const char *text, size_t n)
@@ -175,12 +187,9 @@ static bool refuse_text(struct reader *r)
         good = (size_t)(nul - text.p);
     if (good == text.n)
         return false;
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < good; i++) {
-        column = text.p[i] == '\n' ? 1 : column + 1;
-        line += text.p[i] == '\n';
-    }
-    return !fail(r, line, column, nul != NULL ? "a NUL byte" : "invalid UTF-8");
+    size_t line, column;
+    place_of(text, good, &line, &column);
+    return !fail(r, line, column, text.p[good] == '\0' ? "a NUL byte" : "invalid UTF-8");
 }
 
 static struct yaml *read_document(struct reader *r)
@@ -189,13 +198,56 @@ static struct yaml *read_document(struct reader *r)
     void *at = NULL;
     struct fy_anchor *anchor = fy_document_anchor_iterate(r->document, &at);
     if (anchor != NULL) {
-        position(fy_anchor_node(anchor), &top.line, &top.column);
+        size_t n;
+        const char *name = fy_anchor_get_text(anchor, &n), *text = r->file->text.p;
+        if (name > text && name < text + r->file->text.n) /* the reader's own copy otherwise */
+            place_of(r->file->text, (size_t)(name - text) - 1, &top.line, &top.column);
         (void)fail(r, top.line, top.column, "anchors are not supported; write the value out");
         return NULL;
     }
     struct yaml *y = read_node(r, fy_document_root(r->document), &top, 0);
     if (y != NULL && y->kind == YAML_SCALAR && y->null)
         y->kind = YAML_MAP;
+    return y;
+}
+
+/* The first scalar of a document stands for its place. */
+static void place_of_document(struct fy_document *document, size_t *line, size_t *column)
+{
+    struct fy_node *node = fy_document_root(document);
+    for (void *at = NULL; node != NULL && fy_node_get_type(node) != FYNT_SCALAR; at = NULL)
+        node = fy_node_get_type(node) == FYNT_SEQUENCE
+                   ? fy_node_sequence_iterate(node, &at)
+                   : fy_node_pair_key(fy_node_mapping_iterate(node, &at));
+    if (node != NULL)
+        position(node, line, column);
+}
+
+/* False when there is a second document, or text after the first that is none. */
+static bool is_alone(struct reader *r, struct fy_parser *parser, struct fy_diag *diag)
+{
+    size_t line = 0, column = 0;
+    struct fy_document *second = fy_parse_load_document(parser);
+    if (second == NULL)
+        return !syntax_fault(r, diag);
+    place_of_document(second, &line, &column);
+    fy_parse_document_destroy(parser, second);
+    return fail(r, line, column, "more than one document; remove what follows the '---'");
+}
+
+static struct yaml *parse(struct reader *r, struct fy_parser *parser, struct fy_diag *diag)
+{
+    struct yaml *y = NULL;
+    r->document = fy_parse_load_document(parser);
+    if (r->document != NULL) {
+        y = read_document(r);
+        if (y != NULL && !is_alone(r, parser, diag))
+            y = NULL;
+    } else if (!syntax_fault(r, diag) && (y = arena_array(r->arena, 1, sizeof(*y))) != NULL) {
+        *y = (struct yaml){.kind = YAML_MAP, .file = r->file, .line = 1, .column = 1};
+    }
+    if (r->document != NULL)
+        fy_parse_document_destroy(parser, r->document);
     return y;
 }
 
@@ -212,21 +264,17 @@ struct yaml *yaml_parse(struct arena *a, const struct yaml_file *file, struct ya
     diag_config.output_fn = say_nothing;
     struct fy_diag *diag = fy_diag_create(&diag_config);
     if (diag == NULL)
-        return NULL;
+        abort(); /* out of memory */
     fy_diag_set_collect_errors(diag, true);
     struct fy_parse_cfg config = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG, .diag = diag};
-    r.document = fy_document_build_from_string(&config, file->text.p, file->text.n);
-    if (r.document != NULL)
-        y = read_document(&r);
-    else if (str_trim(file->text).n == 0)
-        y = arena_array(a, 1, sizeof(*y));
-    else
-        syntax_fault(&r, diag);
-    if (y != NULL && r.document == NULL) {
-        y->kind = YAML_MAP;
-        y->file = file;
-    }
-    fy_document_destroy(r.document);
+    struct fy_parser *parser = fy_parser_create(&config);
+    if (parser == NULL)
+        abort(); /* likewise */
+    /* An empty text would be read up to a NUL. */
+    struct str text = file->text.n > 0 ? file->text : STR("\n");
+    if (fy_parser_set_string(parser, text.p, text.n) == 0)
+        y = parse(&r, parser, diag);
+    fy_parser_destroy(parser);
     fy_diag_destroy(diag);
     return y;
 }
