@@ -1,3 +1,4 @@
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -24,6 +25,11 @@ static size_t reference_length(struct str s)
 bool environment_is_reference(struct str text)
 {
     return str_has_prefix(text, STR("${")) && reference_length(text) == text.n;
+}
+
+bool environment_failed(const struct yaml *y)
+{
+    return y->null && str_find(y->text, STR("${"), 0) != SIZE_MAX;
 }
 
 /* The value of "${NAME}"; false with a problem when there is none. */
@@ -92,5 +98,7 @@ void environment_replace(struct loading *l, struct yaml *y)
     buf_init(&b, VALUE_MAX);
     if (expand(l, y, &b))
         y->text = loading_copy(l, &l->arena, buf_str(&b));
+    else
+        y->null = true; /* its problem is reported; what wants a value is not to add another */
     buf_done(&b);
 }

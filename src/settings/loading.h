@@ -42,6 +42,8 @@ bool overrides_is_from(const struct loading *l, const struct yaml *y);
 void environment_replace(struct loading *l, struct yaml *y);
 /* Is the whole text one ${NAME}? */
 bool environment_is_reference(struct str text);
+/* Has its value been found wanting, with a problem reported? */
+bool environment_failed(const struct yaml *y);
 
 /* ---- values.c */
 /* Reads `y` into `to`, which is left as it is when there is a problem. */

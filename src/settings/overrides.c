@@ -26,7 +26,8 @@ static bool is_index(struct str s, uint64_t *ret)
 
 static void refuse(struct loading *l, const struct override *o, const char *what)
 {
-    problem(l, &(struct yaml){.file = o->file}, "%s", what);
+    problem(l, &(struct yaml){.file = o->file}, "%s%s", what,
+            strchr(what, ';') != NULL ? "" : "; correct it");
 }
 
 static struct yaml *append(struct loading *l, const struct override *o, struct str key)

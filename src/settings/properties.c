@@ -99,7 +99,7 @@ void properties_read(struct loading *l, const struct field *f, const struct yaml
         return;
     *properties = (struct setting_properties){.items = items};
     for (const struct yaml *m = y->child; m != NULL; m = m->next)
-        if (check(l, f, m))
+        if (!environment_failed(m) && check(l, f, m))
             items[properties->n++] = (struct setting_property){
                 .name = loading_copy(l, a, m->key), .value = loading_copy(l, a, m->text)};
 }

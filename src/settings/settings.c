@@ -153,10 +153,11 @@ static void read_member(struct loading *l, const struct yaml *y, struct str sect
     bool dotted = str_find(y->key, STR("."), 0) != SIZE_MAX;
     const struct field *f = dotted ? NULL : field_find(path);
     if (f != NULL) {
-        if (y->kind == YAML_SCALAR && y->null)
+        if (y->kind == YAML_SCALAR && y->null && !environment_failed(y))
             return; /* as if it were not there */
         l->given[f - fields] = y;
-        value_read(l, f, y, field_at(f, base));
+        if (!environment_failed(y))
+            value_read(l, f, y, field_at(f, base));
     } else if (str_eq(path, STR("graders"))) {
         if (y->kind != YAML_SCALAR || !y->null)
             read_graders(l, y);
@@ -211,7 +212,8 @@ static bool parse(struct loading *l, const struct str *text)
     if (l->root == NULL) {
         nowhere.line = fault.line;
         nowhere.column = fault.column;
-        problem(l, &nowhere, "%s", fault.text);
+        problem(l, &nowhere, "%s%s", fault.text,
+                strchr(fault.text, ';') != NULL ? "" : "; correct it");
         return false;
     }
     if (l->root->kind != YAML_MAP) {
