@@ -28,6 +28,7 @@ enum { TOPICS = 2 };
 
 struct target {
     char *topic;
+    rd_kafka_topic_t *handle; /* kept so that the producer knows the topic before the first batch */
     bool same_partitions; /* as many as the input: a record keeps its partition */
     size_t message_bytes; /* its max.message.bytes */
 };
@@ -484,6 +485,8 @@ static enum err_code start(struct kafka_sink *s, const struct kafka_config *conf
     s->producer = conf != NULL ? kafka_client_new(RD_KAFKA_PRODUCER, conf, err) : NULL;
     if (s->producer == NULL)
         return ERR_INVALID;
+    for (size_t i = 0; i < TOPICS; i++)
+        s->targets[i].handle = rd_kafka_topic_new(s->producer, s->targets[i].topic, NULL);
     if (s->transactional)
         code = init_transactions(s, until_us, err);
     if (code == ERR_OK) {
@@ -521,10 +524,13 @@ void kafka_sink_free(struct kafka_sink *s)
     if (s == NULL)
         return;
     sink_close(&s->port);
+    for (size_t i = 0; i < TOPICS; i++) {
+        if (s->targets[i].handle != NULL)
+            rd_kafka_topic_destroy(s->targets[i].handle);
+        mem_free(s->targets[i].topic);
+    }
     if (s->producer != NULL)
         rd_kafka_destroy(s->producer);
-    for (size_t i = 0; i < TOPICS; i++)
-        mem_free(s->targets[i].topic);
     inbox_done(&s->back);
     (void)pthread_cond_destroy(&s->wake);
     (void)pthread_mutex_destroy(&s->lock);
