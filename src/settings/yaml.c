@@ -153,6 +153,17 @@ static struct yaml *read_node(struct reader *r, struct fy_node *node, const stru
     return ok ? y : NULL;
 }
 
+/* It may quote half a character, or a control character. */
+static void make_printable(char *text)
+{
+    struct str s = str_z(text);
+    for (size_t good = utf8_valid_prefix(s); good < s.n; good = utf8_valid_prefix(s))
+        text[good] = '?';
+    for (char *p = text; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = ' ';
+}
+
 /* libfyaml's own message, made one line; false when it has none: there is just no document, but
  * comments or nothing. */
 static bool syntax_fault(struct reader *r, struct fy_diag *diag)
@@ -162,9 +173,7 @@ static bool syntax_fault(struct reader *r, struct fy_diag *diag)
     if (e == NULL)
         return false;
     (void)fail(r, e->line > 0 ? (size_t)e->line : 1, e->column > 0 ? (size_t)e->column : 1, e->msg);
-    for (char *p = r->fault->text; *p != '\0'; p++)
-        if (*p == '\n' || *p == '\r')
-            *p = ' ';
+    make_printable(r->fault->text);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "settings/yaml.h"
 
 enum { MEMORY_MAX = 64 * 1024 * 1024 };
@@ -176,6 +177,8 @@ static const struct refusal_case refusals[] = {
     {"a NUL after invalid UTF-8", TEXT("\xff\0"), 1, 1, "invalid UTF-8"},
     {"an open list", TEXT("a: [1, 2\n"), 2, 1, ""},
     {"an open string", TEXT("a: \"b\n"), 1, 5, ""},
+    {"an escape of a control character", TEXT("a: \"\\\x10\"\n"), 1, 5, "invalid escape ' '"},
+    {"an escape of half a character", TEXT("a: \"\\\xc3\xa9\"\n"), 1, 5, "invalid escape '"},
     {"a tab", TEXT("a:\n\tb: 1\n"), 2, 1, "tab character"},
     {"a second document", TEXT("a: 1\n---\nb: 2\n"), 3, 1, "more than one document"},
     {"a second document, a list", TEXT("a: 1\n---\n- [b]\n"), 3, 4, "more than one document"},
@@ -198,7 +201,9 @@ static void every_refusal_has_its_place(void **state RBR_UNUSED)
             p.fault.text[0] == '\0' || p.fault.line != c->line || p.fault.column != c->column)
             fail_msg("%s: %s, %zu:%zu: '%s'", c->name, p.root != NULL ? "taken" : "refused",
                      p.fault.line, p.fault.column, p.fault.text);
-        assert_null(strchr(p.fault.text, '\n'));
+        for (const char *t = p.fault.text; *t != '\0'; t++)
+            assert_true((unsigned char)*t >= ' ');
+        assert_true(utf8_valid(str_z(p.fault.text)));
         done(&p);
     }
 }
