@@ -1,11 +1,22 @@
 /* Every setting with its value, as YAML that loads again. */
+#include <stdint.h>
+
 #include "base/json.h"
 #include "settings/loading.h"
 
-/* A JSON string is a YAML string; model names and paths need no thought about quoting. */
+/* A JSON string is a YAML string; model names and paths need no thought about quoting. What looks
+ * like a ${NAME} is none any more. */
 static void print_text(struct buf *out, struct str s)
 {
-    (void)json_quote(out, s);
+    (void)buf_append_z(out, "\"");
+    for (size_t from = 0; from < s.n;) {
+        size_t at = str_find(s, STR("${"), from);
+        size_t end = at != SIZE_MAX ? at : s.n;
+        (void)json_escape(out, str_sub(s, from, end));
+        (void)buf_append_z(out, at != SIZE_MAX ? "$${" : "");
+        from = at != SIZE_MAX ? at + 2 : s.n;
+    }
+    (void)buf_append_z(out, "\"");
 }
 
 static void print_list(struct buf *out, const struct setting_list *list)

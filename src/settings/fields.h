@@ -59,8 +59,8 @@ const struct field *field_find(struct str path); /* NULL when there is none */
 bool field_below(const struct field *f, struct str path);
 bool field_is_section(struct str path);
 
-/* The key of `f` just below the section `path`: "timeouts" of graders[].timeouts.total below
- * graders[]. */
+/* The key of `f` just below the section `path`, which it must be below: "timeouts" of
+ * graders[].timeouts.total below graders[]. */
 struct str field_key_below(const struct field *f, struct str path);
 struct str field_key(const struct field *f); /* the last one */
 

@@ -56,8 +56,10 @@ static void list_keys(struct str section, char out[256])
     struct str last = {0};
     out[0] = '\0';
     for (size_t i = 0; i < n_fields && n < 200; i++) {
+        if (!field_below(&fields[i], section))
+            continue;
         struct str key = field_key_below(&fields[i], section);
-        if (!field_below(&fields[i], section) || str_eq(key, last))
+        if (str_eq(key, last))
             continue;
         n += (size_t)snprintf(out + n, 256 - n, "%s%.*s", n > 0 ? ", " : "", STR_ARGS(key));
         last = key;

@@ -22,7 +22,9 @@ static void secrets_are_not_in_the_dump(void **state RBR_UNUSED)
 /* Loading a dump gives the same dump: every field is in it, and read back as it was. */
 static void a_dump_loads_again(void **state RBR_UNUSED)
 {
-    static const char *const texts[] = {K P G, every_key};
+    static const char *const texts[] = {K P G, every_key,
+                                        KAFKA("  group: $${HOME} ${RBR_TEST_A} \"\\\"\n")};
+    (void)setenv("RBR_TEST_A", "${HOME}", 1);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct buf first, second;
         struct settings *s = good(texts[i], NULL);

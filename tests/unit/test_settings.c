@@ -239,6 +239,10 @@ static const struct wrong wrongs[] = {
      "w.yaml:3:33: kafka.properties.common: 'debug' has a NUL byte in it; remove it\n"},
     {"a client that there is not", KAFKA("  properties: {comsumer: {debug: all}}\n"),
      "w.yaml:3:16: unknown key 'comsumer' in kafka.properties; did you mean 'consumer'?\n"},
+    {"a client like no other", KAFKA("  properties: {zookeeper: {debug: all}}\n"),
+     "w.yaml:3:16: unknown key 'zookeeper' in kafka.properties; the keys there are common, "
+     "consumer, "
+     "producer\n"},
     {"an environment variable that is not set", KAFKA("  group: x-${RBR_TEST_NOT_SET}\n"),
      "w.yaml:3:10: environment variable RBR_TEST_NOT_SET is not set; set it, or write the value "
      "here\n"},
