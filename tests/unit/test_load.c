@@ -174,6 +174,8 @@ static void an_overlay_may_take_a_section_away(void **state RBR_UNUSED)
     policy_free(p);
     p = policies_overlaid("", MINIMAL); /* an empty file is an empty map */
     policy_free(p);
+    p = policies_overlaid(MINIMAL, "# nothing\n");
+    policy_free(p);
 }
 
 static void a_fault_of_an_overlay_names_its_file(void **state RBR_UNUSED)

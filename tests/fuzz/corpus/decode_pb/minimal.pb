@@ -1,0 +1,4 @@
+
+a¢	
+userpª
+	assistantc
