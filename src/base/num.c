@@ -125,7 +125,7 @@ static bool parse_with_unit(struct str s, const struct unit *units, size_t count
 
 bool num_parse_duration_us(struct str s, int64_t *ret)
 {
-    static const struct unit units[] = {{"us", 1},    {"ms", 1e3},    {"s", 1e6},
+    static const struct unit units[] = {{"us", 1},   {"ms", 1e3},   {"s", 1e6},
                                         {"m", 60e6}, {"h", 3600e6}, {"d", 86400e6}};
     double v;
     if (!parse_with_unit(s, units, ARRAY_LEN(units), 1e17, &v))
@@ -136,9 +136,9 @@ bool num_parse_duration_us(struct str s, int64_t *ret)
 
 bool num_parse_size(struct str s, uint64_t *ret)
 {
-    static const struct unit units[] = {{"B", 1},      {"KB", 1e3},     {"MB", 1e6},
-                                        {"GB", 1e9},   {"KiB", 1024.0}, {"MiB", 1048576.0},
-                                        {"GiB", 1073741824.0}};
+    static const struct unit units[] = {
+        {"B", 1},        {"KB", 1e3},        {"MB", 1e6},          {"GB", 1e9},
+        {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
     double v;
     if (!parse_with_unit(s, units, ARRAY_LEN(units), 1e15, &v))
         return false;
@@ -149,7 +149,8 @@ bool num_parse_size(struct str s, uint64_t *ret)
 size_t num_print_f64(double v, char out[32])
 {
     int n = 0;
-    /* 15 digits name every normal number that fewer digits name; a subnormal has fewer to begin with. */
+    /* 15 digits name every normal number that fewer digits name; a subnormal has fewer to begin
+     * with. */
     for (int digits = isnormal(v) ? 15 : 1; digits <= 17; digits++) {
         n = snprintf(out, 32, "%.*g", digits, v);
         if (strtod_l(out, NULL, c_locale()) == v)

@@ -103,7 +103,7 @@ static void hash_replaced(const char *from, const char *to, char hex[65])
     buf_init(&b, 1u << 16);
     (void)buf_append(&b, BASE, at);
     (void)buf_append_z(&b, to);
-    (void)buf_append(&b, BASE + at + strlen(from), sizeof(BASE) - at - strlen(from));
+    (void)buf_append(&b, &BASE[at + strlen(from)], sizeof(BASE) - at - strlen(from));
     hash_of(b.p, NULL, hex);
     buf_done(&b);
 }
