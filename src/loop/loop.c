@@ -9,21 +9,21 @@ static void on_wake(uv_async_t *handle)
     (void)handle; /* the turn itself is what was asked for */
 }
 
-/* libuv runs timers before polling and again after the check, so the timer may run out behind the
- * check: then the next polling must not wait. */
 static void on_timer(uv_timer_t *handle)
 {
-    struct loop *l = handle->data;
-    (void)uv_async_send(&l->wake);
+    (void)handle; /* maintenance follows */
 }
 
-/* libuv runs check handles right after polling, in every turn. The timer exists to end the polling
- * in time. */
+/* In a prepare handle: libuv runs those behind timers and I/O and right before it waits. A check
+ * handle, right after I/O, would miss what timers did behind it, ours or curl's, and the loop would
+ * go to sleep on it. The timer exists to end the waiting in time. */
 static void maintain(struct loop *l)
 {
     int64_t due = l->maintain(l->arg);
-    if (l->stopping)
+    if (l->stopping) {
+        uv_stop(&l->uv); /* do not wait */
         return;
+    }
     if (due == CLOCK_NEVER) {
         (void)uv_timer_stop(&l->timer);
         return;
@@ -37,7 +37,7 @@ static void maintain(struct loop *l)
     (void)uv_timer_start(&l->timer, on_timer, (uint64_t)(wait_us + 999) / 1000, 0);
 }
 
-static void on_check(uv_check_t *handle)
+static void on_prepare(uv_prepare_t *handle)
 {
     struct loop *l = handle->data;
     maintain(l);
@@ -53,16 +53,14 @@ void loop_init(struct loop *l, int64_t (*fn)(void *arg), void *arg)
     l->stopping = 0;
     (void)uv_async_init(&l->uv, &l->wake, on_wake);
     (void)uv_timer_init(&l->uv, &l->timer);
-    (void)uv_check_init(&l->uv, &l->check);
-    l->timer.data = l;
-    l->check.data = l;
-    (void)uv_check_start(&l->check, on_check);
+    (void)uv_prepare_init(&l->uv, &l->prepare);
+    l->prepare.data = l;
+    (void)uv_prepare_start(&l->prepare, on_prepare);
 }
 
 void loop_run(struct loop *l)
 {
     l->stopping = 0;
-    (void)uv_async_send(&l->wake); /* the first turn */
     while (!l->stopping)
         (void)uv_run(&l->uv, UV_RUN_ONCE);
 }
@@ -81,7 +79,7 @@ void loop_done(struct loop *l)
 {
     uv_close((uv_handle_t *)&l->wake, NULL);
     uv_close((uv_handle_t *)&l->timer, NULL);
-    uv_close((uv_handle_t *)&l->check, NULL);
+    uv_close((uv_handle_t *)&l->prepare, NULL);
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0 && "a handle was left open");

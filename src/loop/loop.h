@@ -1,10 +1,11 @@
 /* The event loop: libuv, a maintenance call in every turn, and the one door between threads.
  *
- * All of rbr's own work happens on the loop thread. In each turn, right after I/O, the loop calls
- * `maintain` once: there the pipeline admits, the grader starts requests, batches are handed over.
- * maintain returns the monotonic time at which it wants to be called at the latest; the loop keeps
- * one timer for that. Other threads only ever call loop_wake or inbox_post. Lifecycle: loop_init,
- * loop_run (returns after loop_stop), loop_done (asserts no handle is left open). */
+ * All of rbr's own work happens on the loop thread. In each turn, behind I/O and timers and right
+ * before it waits, the loop calls `maintain` once: there the pipeline admits, the grader starts
+ * requests, batches are handed over. maintain returns the monotonic time at which it wants to be
+ * called at the latest; the loop keeps one timer for that. Other threads only ever call loop_wake
+ * or inbox_post. Lifecycle: loop_init, loop_run (returns after loop_stop), loop_done (asserts no
+ * handle is left open). */
 #ifndef RBR_LOOP_LOOP_H
 #define RBR_LOOP_LOOP_H
 
@@ -17,7 +18,7 @@ struct loop {
     /* private */
     uv_async_t wake;
     uv_timer_t timer;
-    uv_check_t check;
+    uv_prepare_t prepare;
     int64_t (*maintain)(void *arg);
     void *arg;
     int stopping;
