@@ -75,7 +75,8 @@ struct http {
     size_t n_polls;
     struct easy *free_easy, *active, *cancelled;
     size_t n_free, n_active;
-    int open_handles;
+    uint64_t ended; /* requests, ever */
+    int open_handles; /* the two timers count until http_free */
 };
 
 /* ---- sockets ----------------------------------------------------------------------------------
@@ -129,10 +130,19 @@ static struct socket_poll *poll_of(struct http *h, curl_socket_t fd)
     return h->polls[i];
 }
 
+/* The last handle takes the transport with it, once http_free was called. */
+static void count_closed(struct http *h)
+{
+    if (--h->open_handles > 0)
+        return;
+    mem_free(h->polls);
+    mem_free(h);
+}
+
 static void on_poll_closed(uv_handle_t *handle)
 {
     struct socket_poll *p = handle->data;
-    p->http->open_handles--;
+    count_closed(p->http);
     mem_free(p);
 }
 
@@ -203,11 +213,16 @@ static int on_close_socket(void *arg, curl_socket_t fd)
 /* ---- timers -----------------------------------------------------------------------------------
  */
 
+/* Timers run before the loop polls, and maintenance after: without a wake, what ended here would
+ * wait for the next event, which may never come. */
 static void timeout_action(struct http *h)
 {
     int running;
+    uint64_t ended = h->ended;
     (void)curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     finish_transfers(h);
+    if (h->ended != ended)
+        loop_wake(h->loop);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -541,6 +556,7 @@ static void end_request(struct http *h, struct easy *e, CURLcode code)
     (void)curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_multi_remove_handle(h->multi, e->curl);
     unlink_active(h, e);
+    h->ended++;
     req->outcome = outcome_of(e, code);
     req->status = req->outcome == TRANSPORT_REPLY ? (int)status : 0;
     req->body = req->outcome == TRANSPORT_REPLY ? buf_str(&e->reply) : (struct str){0};
@@ -741,8 +757,7 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    struct http *h = handle->data;
-    h->open_handles--;
+    count_closed(handle->data);
 }
 
 void http_free(struct http *h)
@@ -758,10 +773,6 @@ void http_free(struct http *h)
     (void)curl_multi_cleanup(h->multi); /* closes the idle connections through on_close_socket */
     uv_close((uv_handle_t *)&h->timer, on_timer_closed);
     uv_close((uv_handle_t *)&h->watchdog, on_timer_closed);
-    while (h->open_handles > 0)
-        (void)uv_run(&h->loop->uv, UV_RUN_ONCE);
-    mem_free(h->polls);
-    mem_free(h);
 }
 
 struct transport *http_transport(struct http *h)

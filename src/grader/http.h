@@ -4,8 +4,8 @@
  * ("sticky polls": 18-20 us a request against 28-32 in the sample style). HTTP/1.1 keep-alive only;
  * no redirects, no proxy from the environment, no netrc; http and https only; TLS always verified;
  * reply bytes counted against a cap. Lifecycle: http_new, http_endpoint_new..., requests, http_free
- * (nothing may be in flight; it closes the kept connections and turns the loop until their handles
- * are closed). Loop thread. */
+ * (nothing may be in flight; its memory goes when the loop has closed its handles, in later turns
+ * or in loop_done). Loop thread. */
 #ifndef RBR_GRADER_HTTP_H
 #define RBR_GRADER_HTTP_H
 

@@ -543,6 +543,22 @@ static void cancelling_from_done_loses_nobody(void **state RBR_UNUSED)
     fixture_free(f);
 }
 
+/* What ends in a timer's turn is seen by the loop's maintenance at once. */
+static void the_end_of_the_last_request_wakes_the_loop(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    f->endpoint = endpoint_at(f, f->server.port, "/hang", "");
+    for (int i = 0; i < 3; i++) {
+        struct result *r = send_to(f, 0, f->endpoint, STR("{}"), 20ll * SECOND);
+        run(f, 30 * MS);
+        int64_t began = clock_mono_us(&clock_real);
+        cancel(f, r);
+        run(f, 3 * SECOND);
+        assert_true(clock_mono_us(&clock_real) - began < 500 * MS);
+    }
+    fixture_free(f);
+}
+
 static void done_may_send_the_next(void **state RBR_UNUSED)
 {
     struct fixture *f = fixture_new(NULL);
@@ -659,6 +675,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_request_ends_soon_and_once),
         cmocka_unit_test(a_request_cancelled_before_it_is_sent_ends),
         cmocka_unit_test(cancelling_from_done_loses_nobody),
+        cmocka_unit_test(the_end_of_the_last_request_wakes_the_loop),
         cmocka_unit_test(done_may_send_the_next),
         cmocka_unit_test(an_endpoint_that_cannot_work_is_refused),
         cmocka_unit_test(a_mix_of_everything_ends),
