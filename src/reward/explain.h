@@ -1,5 +1,6 @@
-/* The working of one reward as text for a person: judgments, derived propositions, the rule of each class with
- * the probability of every part, components and their sum (`rbr score --explain`). Pure. */
+/* The working of one reward as text for a person: judgments, derived propositions, the rule of each
+ * class with the probability of every part, components and their sum (`rbr score --explain`). Pure.
+ */
 #ifndef RBR_REWARD_EXPLAIN_H
 #define RBR_REWARD_EXPLAIN_H
 
