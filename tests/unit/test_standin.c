@@ -581,6 +581,34 @@ static void it_stops_while_replies_wait(void **state RBR_UNUSED)
     (void)close(p.fd);
 }
 
+/* libmicrohttpd's own epoll thread went to sleep when its array of 128 events was exactly full. The
+ * large body keeps the server busy until all the small requests have arrived. */
+static void many_requests_at_once_are_all_answered(void **state RBR_UNUSED)
+{
+    enum { PEERS = 128, ROUNDS = 20, LARGE = 2 << 20 };
+    struct standin *s = start(0);
+    struct peer *peers = mem_array(PEERS + 1, sizeof(*peers));
+    char *large = mem_alloc(LARGE);
+    memset(large, ' ', LARGE);
+    for (size_t i = 0; i <= PEERS; i++)
+        dial(&peers[i], s);
+    for (size_t round = 0; round < ROUNDS; round++) {
+        send_head(&peers[PEERS], "POST", CHAT, LARGE);
+        send_all(&peers[PEERS], large, LARGE);
+        for (size_t i = 0; i < PEERS; i++)
+            send_request(&peers[i], "GET", "/health", "");
+        for (size_t i = 0; i <= PEERS; i++) {
+            assert_true(readable(&peers[i], 5000));
+            (void)receive(&peers[i], false);
+        }
+    }
+    for (size_t i = 0; i <= PEERS; i++)
+        (void)close(peers[i].fd);
+    mem_free(large);
+    mem_free(peers);
+    standin_free(s);
+}
+
 static void an_address_that_cannot_be_used_is_named(void **state RBR_UNUSED)
 {
     struct standin *s = start(0), *second = NULL;
@@ -611,6 +639,7 @@ int main(void)
         cmocka_unit_test(the_size_of_a_body_is_bounded),
         cmocka_unit_test(a_late_reply_holds_up_no_other),
         cmocka_unit_test(it_stops_while_replies_wait),
+        cmocka_unit_test(many_requests_at_once_are_all_answered),
         cmocka_unit_test(an_address_that_cannot_be_used_is_named),
     };
     return cmocka_run_group_tests_name("standin", tests, NULL, NULL);
