@@ -5,7 +5,7 @@
 struct arena_block {
     struct arena_block *next;
     size_t size; /* usable bytes */
-    size_t at;   /* bytes handed out */
+    size_t at; /* bytes handed out */
     _Alignas(16) char data[];
 };
 

@@ -16,16 +16,18 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks; /* newest first */
-    size_t used;                /* bytes taken from malloc */
-    size_t max;                 /* bytes; the bound on `used` */
+    size_t used; /* bytes taken from malloc */
+    size_t max; /* bytes; the bound on `used` */
 };
 
 void arena_init(struct arena *a, size_t max_bytes);
 void arena_done(struct arena *a);
 void arena_reset(struct arena *a);
 
-void *arena_alloc(struct arena *a, size_t size) RBR_MUST_CHECK;                /* NULL at the maximum */
-void *arena_array(struct arena *a, size_t count, size_t size) RBR_MUST_CHECK;  /* zeroed; NULL likewise */
-bool arena_copy(struct arena *a, struct str s, struct str *ret) RBR_MUST_CHECK; /* NUL added; false at the maximum */
+void *arena_alloc(struct arena *a, size_t size) RBR_MUST_CHECK; /* NULL at the maximum */
+void *arena_array(struct arena *a, size_t count,
+                  size_t size) RBR_MUST_CHECK; /* zeroed; NULL likewise */
+bool arena_copy(struct arena *a, struct str s,
+                struct str *ret) RBR_MUST_CHECK; /* NUL added; false at the maximum */
 
 #endif

@@ -19,7 +19,7 @@ extern const struct clock clock_real;
 /* A clock that stands still until its fields are changed. */
 struct clock_fixture {
     struct clock clock;
-    int64_t now_us;       /* monotonic */
+    int64_t now_us; /* monotonic */
     int64_t wall_base_ms; /* wall = base + now_us / 1000 */
 };
 

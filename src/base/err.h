@@ -13,7 +13,7 @@ enum err_class {
     ERR_CLASS_NONE,
     ERR_CLASS_TRANSIENT, /* the same call may succeed later */
     ERR_CLASS_PERMANENT, /* the same input fails again */
-    ERR_CLASS_FATAL,     /* this process cannot go on */
+    ERR_CLASS_FATAL, /* this process cannot go on */
 };
 
 /* code, class, text */
@@ -45,7 +45,8 @@ struct err {
     char msg[1024]; /* one line, NUL-terminated; cut at the end when longer */
 };
 
-/* Sets code and message; returns the code, so that `return err_set(...)` reads well. `err` may be NULL. */
+/* Sets code and message; returns the code, so that `return err_set(...)` reads well. `err` may be
+ * NULL. */
 enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...) RBR_PRINTF(3, 4);
 
 /* Puts "<prefix>: " before the message; returns the code already there. `err` may be NULL. */

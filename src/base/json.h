@@ -1,11 +1,11 @@
 /* JSON, strictly (RFC 8259), with the byte offset of every fault.
  *
- * Reading: json_parse turns one complete text into a tree of `struct json` in the caller's arena. Strings
- * are unescaped (\u0000 and astral pairs included) as pointer + length; they point into the input
- * when they had no escape, so the input must outlive the tree. Refused, each with its kind and
- * offset: duplicate keys, non-finite numbers (1e400), invalid UTF-8, lone surrogates, raw control
- * characters, trailing text, nesting above 32. No C library in Debian 12 refuses all of these
- * (docs/adr/0002).
+ * Reading: json_parse turns one complete text into a tree of `struct json` in the caller's arena.
+ * Strings are unescaped (\u0000 and astral pairs included) as pointer + length; they point into the
+ * input when they had no escape, so the input must outlive the tree. Refused, each with its kind
+ * and offset: duplicate keys, non-finite numbers (1e400), invalid UTF-8, lone surrogates, raw
+ * control characters, trailing text, nesting above 32. No C library in Debian 12 refuses all of
+ * these (docs/adr/0002).
  *
  * Writing: json_escape appends the inside of a string literal; json_write a whole value.
  * No thread affinity; no I/O. */
@@ -50,18 +50,19 @@ struct json_fault {
 struct json {
     enum json_type type;
     bool boolean;
-    double number;       /* also for integers; exact up to 2^53 */
-    struct str string;   /* JSON_STRING: unescaped. JSON_NUMBER: its text */
-    struct str key;      /* unescaped, when this is a member of an object */
-    struct json *child;  /* first element or member */
-    struct json *next;   /* next sibling */
-    size_t count;        /* children */
-    size_t start, end;   /* bytes of the value in the input: [start, end) */
-    size_t key_start;    /* byte of the key's opening quote */
+    double number; /* also for integers; exact up to 2^53 */
+    struct str string; /* JSON_STRING: unescaped. JSON_NUMBER: its text */
+    struct str key; /* unescaped, when this is a member of an object */
+    struct json *child; /* first element or member */
+    struct json *next; /* next sibling */
+    size_t count; /* children */
+    size_t start, end; /* bytes of the value in the input: [start, end) */
+    size_t key_start; /* byte of the key's opening quote */
 };
 
 /* NULL and *ret_fault on refusal; the arena may then hold garbage. */
-struct json *json_parse(struct arena *a, struct str text, struct json_fault *ret_fault) RBR_MUST_CHECK;
+struct json *json_parse(struct arena *a, struct str text,
+                        struct json_fault *ret_fault) RBR_MUST_CHECK;
 const char *json_fault_text(enum json_fault_kind kind);
 
 /* Member `key` of an object; NULL when absent or when `v` is NULL or not an object. */

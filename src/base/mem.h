@@ -11,9 +11,9 @@
 
 #include "base/attr.h"
 
-void *mem_alloc(size_t size) RBR_MUST_CHECK;               /* zeroed */
+void *mem_alloc(size_t size) RBR_MUST_CHECK; /* zeroed */
 void *mem_array(size_t count, size_t size) RBR_MUST_CHECK; /* zeroed; overflow checked */
-void *mem_resize(void *p, size_t size) RBR_MUST_CHECK;     /* new bytes are not zeroed */
+void *mem_resize(void *p, size_t size) RBR_MUST_CHECK; /* new bytes are not zeroed */
 void *mem_copy(const void *p, size_t size) RBR_MUST_CHECK; /* NUL added after the copy */
 char *mem_strdup(const char *s) RBR_MUST_CHECK;
 

@@ -18,10 +18,10 @@ void sha256_init(struct sha256 *h); /* ready for fields */
 void sha256_done(struct sha256 *h);
 void sha256_field(struct sha256 *h, struct str s);
 void sha256_u64(struct sha256 *h, uint64_t v);
-void sha256_f64(struct sha256 *h, double v);                        /* its IEEE bits */
-void sha256_raw(struct sha256 *h, struct str s);                    /* without the length */
-void sha256_finish(struct sha256 *h, uint8_t out[SHA256_BYTES]);    /* and ready again */
-void sha256_copy(struct sha256 *to, const struct sha256 *from);     /* both initialised */
+void sha256_f64(struct sha256 *h, double v); /* its IEEE bits */
+void sha256_raw(struct sha256 *h, struct str s); /* without the length */
+void sha256_finish(struct sha256 *h, uint8_t out[SHA256_BYTES]); /* and ready again */
+void sha256_copy(struct sha256 *to, const struct sha256 *from); /* both initialised */
 
 /* Lower-case hex of n bytes; `out` has room for 2 n + 1. */
 void hex_encode(const uint8_t *p, size_t n, char *out);

@@ -13,7 +13,10 @@ struct str {
 };
 
 #define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
-#define STR_INIT(literal) {(literal), sizeof(literal) - 1} /* in static tables */
+#define STR_INIT(literal)                                                                          \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    } /* in static tables */
 
 /* For printf: "%.*s" with STR_ARGS(s). Only for names that cannot hold NUL. */
 #define STR_ARGS(s) (int)(s).n, (s).n > 0 ? (s).p : ""
@@ -49,7 +52,8 @@ struct str str_trim(struct str s);
 /* Position of `needle` at or after `from`; SIZE_MAX when absent. */
 size_t str_find(struct str s, struct str needle, size_t from);
 
-/* Names match after ASCII case folding and with ' ' and '-' read as '_' ("Hard Refuse" = hard_refuse). */
+/* Names match after ASCII case folding and with ' ' and '-' read as '_' ("Hard Refuse" =
+ * hard_refuse). */
 bool str_eq_folded(struct str a, struct str b);
 
 /* Edit distance for "did you mean"; stops counting above `max` and returns max + 1. */

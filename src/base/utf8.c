@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
-/* Length of the well-formed sequence at p (n bytes left), 0 when ill-formed. Table 3-7 of Unicode. */
+/* Length of the well-formed sequence at p (n bytes left), 0 when ill-formed. Table 3-7 of Unicode.
+ */
 static size_t sequence(const unsigned char *p, size_t n)
 {
     unsigned char a = p[0];

@@ -1,4 +1,5 @@
-/* Log lines: one event a line on stderr, `key=value` text or JSON. Never prompt text, never a secret.
+/* Log lines: one event a line on stderr, `key=value` text or JSON. Never prompt text, never a
+ * secret.
  *
  * Only worker/ and few named places log; everything else returns errors. Lines of one event are
  * limited to 10 a second, then counted and summed up. Any thread. */

@@ -82,7 +82,7 @@ static int by_from(const void *a, const void *b)
 
 static void hash_types(struct sha256 *h, const struct policy *p)
 {
-    const struct response_type *sorted[POLICY_TYPES_MAX];
+    const struct response_type *sorted[POLICY_TYPES_MAX] = {0};
     for (size_t i = 0; i < p->n_response_types; i++)
         sorted[i] = &p->response_types[i];
     qsort(sorted, p->n_response_types, sizeof(sorted[0]), by_type_name);

@@ -171,10 +171,12 @@ void load_classes(struct loader *l)
             continue;
         for (const struct yaml *t = c->child; t != NULL; t = t->next) {
             struct response_type *type = type_for(l, t);
-            if (type != NULL && type->has_rule[class])
+            if (type == NULL)
+                continue;
+            if (type->has_rule[class])
                 loader_key_error(l, t, "class '%.*s' has two rules for %.*s", STR_ARGS(c->key),
                                  STR_ARGS(type->name));
-            else if (type != NULL)
+            else
                 type->has_rule[class] = read_rule(l, t, p->n_derived, true, &type->rules[class]);
         }
     }

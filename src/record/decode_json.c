@@ -302,7 +302,7 @@ static bool read_both(struct reader *r, const struct json *v, struct record *out
 
 static bool read_sample_index(struct reader *r, const struct json *v, struct record *out)
 {
-    int64_t i;
+    int64_t i = 0;
     if (!read_integer(r, v, "sample_index", 0, UINT32_MAX, &i))
         return false;
     out->sample_index = (uint32_t)i;
@@ -484,7 +484,7 @@ static bool read_field(struct reader *r, const struct field *f, const struct jso
                        struct record *out)
 {
     char *at = (char *)out + f->offset;
-    int64_t n;
+    int64_t n = 0;
     switch (f->type) {
     case TEXT:
         return read_text(r, v, f->names[0], (struct str *)(void *)at);

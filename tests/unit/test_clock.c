@@ -18,7 +18,7 @@ static void the_fixture_moves_by_hand(void **state RBR_UNUSED)
 static void the_real_clock_goes_forward_in_its_units(void **state RBR_UNUSED)
 {
     int64_t before = clock_mono_us(&clock_real), wall = clock_wall_ms(&clock_real);
-    const struct timespec wait = {.tv_nsec = 20 * 1000 * 1000};
+    const struct timespec wait = {.tv_nsec = 20000000};
     (void)nanosleep(&wait, NULL);
     int64_t after = clock_mono_us(&clock_real);
     assert_true(after - before >= 20000);

@@ -119,13 +119,13 @@ static void say_often(void)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     const struct timespec wait = {.tv_nsec = 999999999 - now.tv_nsec};
     (void)nanosleep(&wait, NULL);
-    const struct timespec little = {.tv_nsec = 20 * 1000 * 1000};
+    const struct timespec little = {.tv_nsec = 20000000};
     (void)nanosleep(&little, NULL);
     log_configure(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
     for (int i = 0; i < 500; i++)
         log_info("test.often", "i=%d", i);
     log_info("test.seldom", "another event");
-    const struct timespec second = {.tv_sec = 1, .tv_nsec = 10 * 1000 * 1000};
+    const struct timespec second = {.tv_sec = 1, .tv_nsec = 10000000};
     (void)nanosleep(&second, NULL);
     log_info("test.often", "later");
 }

@@ -64,7 +64,7 @@ static void what_is_due_already_is_the_next_turn(void **state RBR_UNUSED)
 
 static void slow_close(uv_handle_t *handle RBR_UNUSED)
 {
-    const struct timespec wait = {.tv_nsec = 20 * 1000 * 1000};
+    const struct timespec wait = {.tv_nsec = 20000000};
     (void)nanosleep(&wait, NULL);
 }
 
@@ -130,7 +130,7 @@ static void what_another_timer_did_is_seen_before_waiting(void **state RBR_UNUSE
 
 static void *wake_later(void *arg)
 {
-    const struct timespec wait = {.tv_nsec = 30 * 1000 * 1000};
+    const struct timespec wait = {.tv_nsec = 30000000};
     (void)nanosleep(&wait, NULL);
     loop_wake(arg);
     return NULL;

@@ -28,7 +28,8 @@ static void doubles(void **state RBR_UNUSED)
     };
     double v = 7;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        if (!num_parse_f64(str_z(good[i].text), &v) || memcmp(&v, &good[i].v, sizeof(v)) != 0)
+        if (!num_parse_f64(str_z(good[i].text), &v) || v != good[i].v ||
+            signbit(v) != signbit(good[i].v))
             fail_msg("'%s' gave %.17g", good[i].text, v);
     }
     v = 7;
