@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-enum { OUT_KEEP = 8192, TEXT_MAX = 512 };
+enum { ARENA_KEEP = 8192, OUT_KEEP = 8192, HEADERS_KEEP = 64, REWARD_HEADERS = 4 };
 
 void item_init(struct item *it, size_t arena_bytes)
 {
@@ -18,22 +18,38 @@ void item_done(struct item *it)
 {
     arena_done(&it->arena);
     buf_done(&it->out);
+    mem_free(it->headers);
+}
+
+/* The block that an arena keeps may be a large one: of a large key, which comes first. */
+static void empty_arena(struct arena *a)
+{
+    arena_reset(a);
+    if (a->used > ARENA_KEEP)
+        arena_done(a);
 }
 
 void item_reset(struct item *it)
 {
     struct arena arena = it->arena;
     struct buf out = it->out;
-    arena_reset(&arena);
+    struct header *headers = it->headers;
+    size_t cap_headers = it->cap_headers;
+    empty_arena(&arena);
     if (out.cap > OUT_KEEP)
         buf_done(&out);
     buf_reset(&out);
-    *it = (struct item){.arena = arena, .out = out};
+    if (cap_headers > HEADERS_KEEP) {
+        mem_free(headers);
+        headers = NULL;
+        cap_headers = 0;
+    }
+    *it = (struct item){.arena = arena, .out = out, .headers = headers, .cap_headers = cap_headers};
 }
 
 size_t item_bytes(const struct item *it)
 {
-    return sizeof(*it) + it->arena.used + it->out.cap;
+    return sizeof(*it) + it->arena.used + it->out.cap + it->cap_headers * sizeof(*it->headers);
 }
 
 /* Text of the message lies in it->out, which may move while it grows: positions first, pointers
@@ -59,16 +75,14 @@ static struct str piece_str(const struct item *it, struct piece piece)
 
 struct outgoing {
     struct piece key, value;
-    struct piece names[ITEM_HEADERS_MAX], values[ITEM_HEADERS_MAX];
+    struct piece (*headers)[2]; /* name, value; room for all that are added */
     size_t n_headers;
 };
 
 static void add_header(struct item *it, struct outgoing *m, struct str name, struct str value)
 {
-    if (m->n_headers == ITEM_HEADERS_MAX)
-        return;
-    m->names[m->n_headers] = put(it, name);
-    m->values[m->n_headers] = put(it, value);
+    m->headers[m->n_headers][0] = put(it, name);
+    m->headers[m->n_headers][1] = put(it, value);
     m->n_headers++;
 }
 
@@ -79,9 +93,12 @@ static void add_header_z(struct item *it, struct outgoing *m, const char *name, 
 
 static void finish(struct item *it, const struct outgoing *m, enum sink_topic to, int32_t partition)
 {
+    void *headers = it->headers;
+    mem_grow(&headers, &it->cap_headers, m->n_headers, sizeof(*it->headers));
+    it->headers = headers;
     for (size_t i = 0; i < m->n_headers; i++)
-        it->headers[i] = (struct header){.name = piece_str(it, m->names[i]),
-                                         .value = piece_str(it, m->values[i])};
+        it->headers[i] = (struct header){.name = piece_str(it, m->headers[i][0]),
+                                         .value = piece_str(it, m->headers[i][1])};
     it->message = (struct sink_record){
         .to = to,
         .partition = partition,
@@ -106,11 +123,13 @@ void item_make_dead_letter(struct item *it, struct str topic, int32_t partition,
     enum { OWN_HEADERS = 7 };
     char number[32];
     struct outgoing m = {.key = {.null = true}, .value = {.null = true}};
+    m.headers = mem_array(OWN_HEADERS + (in != NULL ? in->n_headers : 0), sizeof(m.headers[0]));
+    it->by_reference = in == NULL;
     buf_reset(&it->out);
     if (in != NULL) {
         m.key = put(it, in->key);
         m.value = put(it, in->value);
-        for (size_t i = 0; i < in->n_headers && m.n_headers < ITEM_HEADERS_MAX - OWN_HEADERS; i++)
+        for (size_t i = 0; i < in->n_headers; i++)
             if (!is_ours(in->headers[i].name))
                 add_header(it, &m, in->headers[i].name, in->headers[i].value);
     }
@@ -124,7 +143,8 @@ void item_make_dead_letter(struct item *it, struct str topic, int32_t partition,
     add_header_z(it, &m, "__connect.errors.exception.message", text);
     add_header_z(it, &m, "rbr-reason", reason);
     finish(it, &m, SINK_DEAD_LETTERS, partition);
-    arena_reset(&it->arena);
+    mem_free(m.headers);
+    empty_arena(&it->arena);
     it->record = NULL;
 }
 
@@ -170,7 +190,8 @@ void item_make_reward(struct item *it, struct str topic, int32_t partition,
         .queue_ms = (uint32_t)((it->judge.started_us - it->received_us) / 1000),
         .traceparent = it->traceparent.n > 0 ? it->traceparent : it->record->traceparent,
     };
-    struct outgoing m = {0};
+    struct piece headers[REWARD_HEADERS][2];
+    struct outgoing m = {.headers = headers};
     buf_reset(&it->out);
     m.key = put(it, it->key);
     m.value.at = it->out.n;
@@ -192,6 +213,6 @@ void item_make_reward(struct item *it, struct str topic, int32_t partition,
     if (envelope.traceparent.n > 0)
         add_header(it, &m, STR("traceparent"), envelope.traceparent);
     finish(it, &m, SINK_REWARDS, partition);
-    arena_reset(&it->arena);
+    empty_arena(&it->arena);
     it->record = NULL;
 }

@@ -12,7 +12,7 @@
 struct partition;
 struct pipeline;
 
-enum { ITEM_HEADERS_MAX = 64, ITEM_REWARD_BYTES_MAX = 900 * 1024 };
+enum { ITEM_REWARD_BYTES_MAX = 900 * 1024 };
 
 struct item {
     struct pipeline *pipeline;
@@ -27,8 +27,10 @@ struct item {
     struct judge_req judge;
     enum status status; /* of the reward it became */
     struct buf out; /* key, value and header bytes of the message */
-    struct header headers[ITEM_HEADERS_MAX];
+    struct header *headers;
+    size_t cap_headers;
     struct sink_record message; /* points into out and headers */
+    bool by_reference; /* a dead letter without the record's own bytes: as small as it gets */
     struct item *next; /* free list, or the chain of a batch */
 };
 
