@@ -59,6 +59,7 @@ struct pipeline {
     struct err error;
     struct partition *partitions;
     size_t n_partitions;
+    size_t turn; /* the partition to be read next */
     int64_t drain_until_us;
 
     struct item *free_items;
@@ -278,22 +279,23 @@ static bool read_one(struct pipeline *p, struct partition *part)
     return true;
 }
 
-/* Round robin, so that one busy partition does not starve the others; true when cut short. */
+/* Round robin, so that one busy partition does not starve the others; it goes on where it stopped,
+ * because there may be room for fewer records than there are partitions. True when cut short. */
 static bool read_all(struct pipeline *p)
 {
-    size_t taken = 0;
-    bool more = p->state == RUNNING && !p->stopping;
-    while (more) {
-        more = false;
-        for (size_t i = 0; i < p->n_partitions; i++) {
-            if (!has_room(p))
-                return false;
-            if (!read_one(p, &p->partitions[i]))
-                continue;
-            more = true;
-            if (++taken == ADMIT_PER_TICK)
-                return true;
+    size_t taken = 0, dry = 0; /* partitions in a row that gave nothing */
+    if (p->state != RUNNING || p->stopping)
+        return false;
+    while (dry < p->n_partitions && has_room(p)) {
+        struct partition *part = &p->partitions[p->turn];
+        p->turn = (p->turn + 1) % p->n_partitions;
+        if (!read_one(p, part)) {
+            dry++;
+            continue;
         }
+        dry = 0;
+        if (++taken == ADMIT_PER_TICK)
+            return true;
     }
     return false;
 }
@@ -322,6 +324,12 @@ static void on_committed(struct pipeline *p)
     p->retry_us = 0;
 }
 
+static void untake_all(struct pipeline *p)
+{
+    for (size_t i = 0; i < p->n_partitions; i++)
+        window_untake(&p->partitions[i].window);
+}
+
 /* A message that its topic refuses for its size becomes a small dead letter that says where to find
  * it. */
 static void shrink(struct pipeline *p, struct item *it)
@@ -341,13 +349,12 @@ static void on_aborted(struct pipeline *p)
     bool shrunk = false;
     p->stats.batches_aborted++;
     for (size_t i = 0; i < p->batch.n_records; i++) {
-        if (!p->records[i].too_large)
-            continue;
+        if (!p->records[i].too_large || p->batch_items[i]->by_reference)
+            continue; /* by reference: as small as it gets, so it waits like any other */
         shrink(p, p->batch_items[i]);
         shrunk = true;
     }
-    for (size_t i = 0; i < p->n_partitions; i++)
-        window_untake(&p->partitions[i].window);
+    untake_all(p);
     p->retry_us = shrunk ? 0 : p->retry_us * 2;
     if (!shrunk && p->retry_us < RETRY_MIN_US)
         p->retry_us = RETRY_MIN_US;
@@ -377,7 +384,8 @@ static void on_batch_done(struct sink_batch *b)
     }
 }
 
-static size_t collect(struct pipeline *p)
+/* Takes what can be published; true when it fills a batch. */
+static bool collect(struct pipeline *p)
 {
     size_t n = 0, bytes = 0;
     p->batch.n_offsets = 0;
@@ -398,22 +406,27 @@ static size_t collect(struct pipeline *p)
                                      .partition = part->number,
                                      .offset = window_watermark(&part->window)};
     }
-    return n;
+    p->batch.n_records = n;
+    return n == p->config.batch_records || bytes >= p->config.batch_bytes;
 }
 
 static void publish(struct pipeline *p, int64_t now)
 {
-    bool batch_is_full =
+    bool may_be_full =
         p->ready >= p->config.batch_records || p->ready_bytes >= p->config.batch_bytes;
+    bool early = now < p->next_publish_us;
     if (p->batch_out || p->failed || p->ready == 0 || (p->state != RUNNING && p->state != DRAINING))
         return;
-    if (now < p->next_publish_us && (!batch_is_full || p->retry_us > 0))
+    if (early && (!may_be_full || p->retry_us > 0))
         return;
-    size_t n = collect(p);
-    if (n == 0)
+    bool full = collect(p);
+    if (p->batch.n_records == 0)
         return;
+    if (early && !full) { /* the rest is ready, but behind something unfinished */
+        untake_all(p);
+        return;
+    }
     p->batch.records = p->records;
-    p->batch.n_records = n;
     p->batch.offsets = p->offsets;
     p->batch.done = on_batch_done;
     p->batch_out = true;
@@ -433,6 +446,7 @@ static void on_assigned(void *arg, const struct source_partition *partitions, si
     p->partitions = mem_array(n, sizeof(*p->partitions));
     p->offsets = mem_array(n, sizeof(*p->offsets));
     p->n_partitions = n;
+    p->turn = 0;
     for (size_t i = 0; i < n; i++) {
         struct partition *part = &p->partitions[i];
         part->topic = mem_copy(partitions[i].topic.p, partitions[i].topic.n);
@@ -505,6 +519,10 @@ static void end_assignment(struct pipeline *p, int64_t now)
         if (p->batch_out)
             return;
         break;
+    case CLOSED: /* without taking the assignment back first */
+        if (!p->batch_out)
+            drop_all(p);
+        return;
     default:
         return;
     }
@@ -585,9 +603,7 @@ void pipeline_free(struct pipeline *p)
 {
     if (p == NULL)
         return;
-    assert(!p->batch_out);
-    if (p->n_partitions > 0) /* the source closed without taking the assignment back */
-        drop_all(p);
+    assert(!p->batch_out && p->n_partitions == 0 && p->detached == 0);
     while (p->free_items != NULL) {
         struct item *it = p->free_items;
         p->free_items = it->next;
@@ -613,8 +629,8 @@ int64_t pipeline_tick(struct pipeline *p)
         due = now;
     if (p->ready > 0 && !p->batch_out && p->next_publish_us > now && p->next_publish_us < due)
         due = p->next_publish_us;
-    if (p->state == DRAINING && p->drain_until_us < due)
-        due = p->drain_until_us;
+    if (p->state == DRAINING && !p->batch_out && p->drain_until_us < due)
+        due = p->drain_until_us; /* a batch is waited for, and its answer wakes us */
     return due;
 }
 
@@ -625,7 +641,7 @@ void pipeline_stop(struct pipeline *p)
 
 bool pipeline_finished(const struct pipeline *p)
 {
-    return p->state == CLOSED && !p->batch_out && p->detached == 0;
+    return p->state == CLOSED && p->n_partitions == 0 && !p->batch_out && p->detached == 0;
 }
 
 const struct err *pipeline_error(const struct pipeline *p)
