@@ -95,7 +95,7 @@ static const struct {
 static struct str define(struct loader *l, const struct yaml *m)
 {
     struct buf b;
-    buf_init(&b, YAML_FILE_MAX * 2);
+    buf_init(&b, 2 * (size_t)YAML_FILE_MAX);
     (void)buf_append_str(&b, m->key);
     (void)buf_append(&b, "", 1);
     (void)buf_append_str(&b, m->text);

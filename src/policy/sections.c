@@ -1,5 +1,6 @@
 /* The sections of a policy file, one function each, in the order in which they build on each other.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -142,6 +143,7 @@ static struct response_type *type_for(struct loader *l, const struct yaml *y)
         loader_key_error(l, y, "more than %d response types", POLICY_TYPES_MAX);
         return NULL;
     }
+    assert(p->response_types != NULL);
     struct response_type *type = &p->response_types[p->n_response_types++];
     type->name = policy_copy(l, y->key);
     type->rules = policy_array(l, p->n_classes, sizeof(*type->rules));

@@ -26,7 +26,7 @@ static inline struct policy *policies_overlaid(const char *one, const char *two)
 {
     struct findings f;
     struct policy *p = policies_load(&f, one, two);
-    for (size_t i = 0; p == NULL && i < f.n; i++)
+    for (size_t i = 0; f.errors > 0 && i < f.n; i++)
         print_error("%zu:%zu: %.*s\n", f.items[i].line, f.items[i].column,
                     STR_ARGS(f.items[i].text));
     assert_non_null(p);

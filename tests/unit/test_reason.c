@@ -9,13 +9,13 @@ static int in_proto(struct str proto, const char *prefix, const char *name)
     char line[64];
     (void)snprintf(line, sizeof(line), " %s%s = ", prefix, name);
     size_t at = str_find(proto, str_z(line), 0);
-    return at == SIZE_MAX ? -1 : atoi(proto.p + at + strlen(line));
+    return at == SIZE_MAX ? -1 : (int)strtol(proto.p + at + strlen(line), NULL, 10);
 }
 
 static void names_and_values_are_those_on_the_wire(void **state RBR_UNUSED)
 {
     struct str proto = unit_read_file(SOURCE_DIR "/proto/reward.proto");
-    assert_non_null(proto.p);
+    assert_true(proto.n > 0);
     for (int s = STATUS_UNSPECIFIED; s <= STATUS_CANCELLED; s++)
         assert_int_equal(in_proto(proto, "STATUS_", status_name((enum status)s)), s);
     for (int r = REASON_NONE; r <= REASON_MISSING_INPUT; r++)
