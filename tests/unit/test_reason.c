@@ -9,7 +9,8 @@ static int in_proto(struct str proto, const char *prefix, const char *name)
     char line[64];
     (void)snprintf(line, sizeof(line), " %s%s = ", prefix, name);
     size_t at = str_find(proto, str_z(line), 0);
-    return at == SIZE_MAX ? -1 : (int)strtol(proto.p + at + strlen(line), NULL, 10);
+    return proto.p == NULL || at == SIZE_MAX ? -1
+                                             : (int)strtol(proto.p + at + strlen(line), NULL, 10);
 }
 
 static void names_and_values_are_those_on_the_wire(void **state RBR_UNUSED)
