@@ -1,0 +1,197 @@
+/* The worker without processes: real grader, judge, reward and pipeline of each member of a group,
+ * between a fixture broker and a fixture grader server, on one virtual clock. Header only. */
+#ifndef RBR_TESTS_FIXTURE_WORKER_H
+#define RBR_TESTS_FIXTURE_WORKER_H
+
+#include "fixture_broker.h"
+#include "fixture_transport.h"
+#include "grading_fixture.h"
+#include "pipeline/pipeline.h"
+
+enum {
+    WORLD_WORKERS = 3,
+    WORLD_START_US = 1000000,
+    MILLISECOND = 1000,
+    SECOND = 1000000,
+    ITEM_BYTES_MAX = 1 << 20, /* more than any record of these tests needs */
+    TURNS_IN_PLACE_MAX = 1000,
+};
+
+#define WORLD_START_MS 1700000000000
+
+/* Type plain asks two questions, type checks none; anything else is skipped. */
+#define WORLD_POLICY                                                                               \
+    "policy: {id: sim}\n"                                                                          \
+    "prompt_template: \"{response} {question}\"\n"                                                 \
+    "completion_class_order: [good, bad]\n"                                                        \
+    "completion_classes:\n"                                                                        \
+    "  good: {plain: {q0: true, q1: false}, checks: {json: true}}\n"                               \
+    "  bad: {plain: {not: {q0: true, q1: false}}, checks: {not: {json: true}}}\n"                  \
+    "simple_propositions:\n"                                                                       \
+    "  q0: {prompt: \"Is it so?\"}\n"                                                              \
+    "  q1: {prompt: \"Is it rude?\"}\n"                                                            \
+    "  json: {check: {json: object}}\n"                                                            \
+    "weights:\n"                                                                                   \
+    "  plain: {q0: 0.3, q1: -0.7, good: 1.1, bad: -1.3}\n"                                         \
+    "  checks: {json: 0.1, good: 0.2, bad: -0.3}\n"
+
+struct world;
+
+struct worker {
+    struct world *world;
+    struct member member;
+    struct fixture_transport server;
+    struct transport_endpoint endpoint, *endpoints[1];
+    struct grader *grader;
+    struct judge judge;
+    struct pipeline_config config;
+    struct pipeline *pipeline;
+};
+
+struct world {
+    struct clock_fixture clock;
+    struct broker broker;
+    struct policy *policy;
+    struct worker *workers[WORLD_WORKERS]; /* NULL: none there */
+    size_t turns, turns_in_place;
+};
+
+static inline void world_init(struct world *w, struct policy *policy)
+{
+    *w = (struct world){.policy = policy};
+    clock_fixture_init(&w->clock, WORLD_START_US, WORLD_START_MS);
+    broker_init(&w->broker, &w->clock);
+}
+
+static inline struct worker *world_start(
+    struct world *w, size_t slot, const struct pipeline_config *config, uint64_t seed,
+    struct fixture_reply (*answer)(void *arg, const struct fixture_call *call), void *arg)
+{
+    struct worker *k = mem_alloc(sizeof(*k));
+    k->world = w;
+    k->config = *config;
+    member_init(&k->member, &w->broker);
+    fixture_transport_init(&k->server, &w->clock, answer, arg);
+    k->endpoints[0] = &k->endpoint;
+    struct grader_config grader = {.name = STR("g"),
+                                   .dialect = STR("chat"),
+                                   .model = STR("m"),
+                                   .endpoints = k->endpoints,
+                                   .n_endpoints = 1,
+                                   .max_in_flight = 64,
+                                   .request_timeout_us = 10 * SECOND,
+                                   .attempts_max = 3,
+                                   .backoff_min_us = SECOND / 2,
+                                   .backoff_max_us = 8 * SECOND,
+                                   .top_logprobs = 20};
+    if (grader_new(&grader, &k->server.port, &w->clock.clock, seed, &k->grader, NULL) != ERR_OK)
+        abort();
+    k->judge = (struct judge){.policy = w->policy, .grader = k->grader, .clock = &w->clock.clock};
+    k->pipeline =
+        pipeline_new(&k->config, &k->judge, &k->member.source, &k->member.sink, &w->clock.clock);
+    w->workers[slot] = k;
+    return k;
+}
+
+/* Of a worker whose pipeline is finished. */
+static inline void world_end(struct world *w, size_t slot)
+{
+    struct worker *k = w->workers[slot];
+    if (k == NULL)
+        return;
+    struct pipeline_stats s;
+    pipeline_stats(k->pipeline, &s);
+    if (s.in_flight != 0 || s.bytes != 0 || s.unfinished != 0 || s.partitions != 0)
+        broker_violation(&w->broker, "a finished pipeline holds %zu records, %zu bytes",
+                         s.in_flight, s.bytes);
+    if (k->member.held > 0)
+        broker_violation(&w->broker, "a finished pipeline holds records of the source");
+    pipeline_free(k->pipeline);
+    (void)grader_free(k->grader);
+    fixture_transport_done(&k->server);
+    member_done(&k->member);
+    mem_free(k);
+    w->workers[slot] = NULL;
+}
+
+static inline void world_done(struct world *w)
+{
+    for (size_t i = 0; i < WORLD_WORKERS; i++)
+        world_end(w, i);
+    broker_done(&w->broker);
+}
+
+/* What holds after every turn (promise P7): budgets, with one record of overshoot in bytes. */
+static inline void world_check(struct world *w)
+{
+    for (size_t i = 0; i < WORLD_WORKERS; i++) {
+        struct worker *k = w->workers[i];
+        struct pipeline_stats s;
+        if (k == NULL)
+            continue;
+        pipeline_stats(k->pipeline, &s);
+        if (s.in_flight > k->config.records_in_flight)
+            broker_violation(&w->broker, "%zu records in flight", s.in_flight);
+        if (s.bytes > k->config.memory_bytes + ITEM_BYTES_MAX)
+            broker_violation(&w->broker, "%zu bytes held", s.bytes);
+        if (k->member.held > k->member.n_assigned)
+            broker_violation(&w->broker, "%zu records of the source held", k->member.held);
+        if (s.unfinished > s.in_flight)
+            broker_violation(&w->broker, "more unfinished than in flight");
+    }
+    if (w->turns_in_place > TURNS_IN_PLACE_MAX)
+        broker_violation(&w->broker, "the loop spins");
+}
+
+static inline void earlier(int64_t *due, int64_t other)
+{
+    if (other < *due)
+        *due = other;
+}
+
+/* One turn of every worker's loop, in the order of worker/app.c; when the next is due. */
+static inline int64_t world_turn(struct world *w)
+{
+    int64_t due = CLOCK_NEVER;
+    w->turns++;
+    for (size_t i = 0; i < WORLD_WORKERS; i++) {
+        struct worker *k = w->workers[i];
+        if (k == NULL)
+            continue;
+        fixture_deliver(&k->server);
+        earlier(&due, pipeline_tick(k->pipeline));
+        earlier(&due, grader_tick(k->grader));
+        const struct heap_node *first = heap_first(&k->server.due);
+        if (first != NULL)
+            earlier(&due, first->due_us);
+        earlier(&due, member_due(&k->member));
+    }
+    world_check(w);
+    return due;
+}
+
+static inline void world_move(struct world *w, int64_t to_us)
+{
+    if (to_us > w->clock.now_us) {
+        w->clock.now_us = to_us;
+        w->turns_in_place = 0;
+    } else {
+        w->turns_in_place++;
+    }
+}
+
+/* Turns until `us` from now, what is due then included. */
+static inline void world_run(struct world *w, int64_t us)
+{
+    int64_t until = w->clock.now_us + us;
+    while (w->broker.violation[0] == '\0') {
+        int64_t due = world_turn(w);
+        if (due > until) {
+            world_move(w, until);
+            return;
+        }
+        world_move(w, due);
+    }
+}
+
+#endif
