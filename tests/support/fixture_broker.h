@@ -363,6 +363,14 @@ static inline bool broker_spoil_reward(struct broker *b, struct sink_record *r)
     return spoilt;
 }
 
+static inline bool broker_is_gap(const struct broker_log *log, int64_t offset)
+{
+    for (size_t i = 0; i < log->n; i++)
+        if (log->records[i].offset == offset)
+            return false;
+    return offset < log->end;
+}
+
 static inline bool broker_spoil(struct broker *b, struct received *in)
 {
     struct sink_record *r = in->records, last = r[in->n_records - 1];
@@ -370,7 +378,7 @@ static inline bool broker_spoil(struct broker *b, struct received *in)
     switch (b->defect) {
     case DEFECT_COMMIT_ONE_MORE:
         o->offset++;
-        return true;
+        return !broker_is_gap(&b->logs[o->partition], o->offset - 1);
     case DEFECT_COMMIT_ONE_LESS:
         o->offset--;
         return true;
