@@ -33,6 +33,7 @@ enum {
     DNS_CACHE_SECONDS = 60,
     MAX_LIFETIME_SECONDS = 300,
     TABLE_MIN = 1024,
+    RECEIVE_BYTES = 4096, /* a reply is about 2 KB; curl takes and frees this for each request */
 };
 
 struct socket_poll {
@@ -402,6 +403,7 @@ static void set_once(struct easy *e)
     SET(CURLOPT_OPENSOCKETDATA, e);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, e->http);
+    SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     SET(CURLOPT_POST, 1L);
 }
 
