@@ -400,6 +400,24 @@ static void a_descriptor_is_used_again_after_a_refused_connection(void **state R
     fixture_free(f);
 }
 
+/* Where "localhost" is ::1 and 127.0.0.1, the first refuses and the second gets its descriptor. */
+static void the_next_address_of_a_host_is_tried(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    char url[64];
+    (void)snprintf(url, sizeof(url), "http://localhost:%u", f->server.port);
+    struct http_endpoint_config config = {str_z(url), STR("/slow"), {0}};
+    assert_int_equal(http_endpoint_new(f->http, &config, &f->endpoint, NULL), ERR_OK);
+    for (int i = 0; i < 5; i++) {
+        int64_t began = clock_mono_us(&clock_real);
+        struct result *r = send_to(f, 0, f->endpoint, STR("{}"), 3 * SECOND);
+        run(f, 4 * SECOND);
+        assert_int_equal(r->outcome, TRANSPORT_REPLY);
+        assert_true(clock_mono_us(&clock_real) - began < SECOND);
+    }
+    fixture_free(f);
+}
+
 /* Another endpoint at the address of a freed one is not taken for it. */
 static void an_endpoint_is_told_from_one_that_was_there_before(void **state RBR_UNUSED)
 {
@@ -667,6 +685,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection_that_the_server_closes_does_not_spin),
         cmocka_unit_test(nobody_listening_is_no_connection),
         cmocka_unit_test(a_descriptor_is_used_again_after_a_refused_connection),
+        cmocka_unit_test(the_next_address_of_a_host_is_tried),
         cmocka_unit_test(an_endpoint_is_told_from_one_that_was_there_before),
         cmocka_unit_test(a_hang_on_a_kept_connection_is_a_timeout),
         cmocka_unit_test(the_first_byte_has_its_own_time),
