@@ -35,15 +35,25 @@ struct kafka_config {
 struct kafka_source;
 struct kafka_sink;
 
-/* librdkafka's log lines go to obs/log. */
+/* librdkafka's log lines go to obs/log. The group is joined when the port is listened to, not
+ * before: a worker whose start fails takes nothing from the others. */
 enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *config,
                                struct kafka_source **ret, struct err *err) RBR_MUST_CHECK;
-void kafka_source_free(
-    struct kafka_source *s); /* after `closed`, or when giving up: bounded wait */
+/* After `closed`, or when giving up: then the group is left here. Waits at most 15 s (5 s, and 10
+ * for a look-up under way); a client that still does not close is left to the end of the process.
+ * The listener is not called. */
+void kafka_source_free(struct kafka_source *s);
 struct source *kafka_source_port(struct kafka_source *s);
 
 /* The sink commits for the source's group: the source outlives it. Blocks until the producer is
- * initialised (transactions of a dead predecessor are aborted here) or `timeout_us` has passed. */
+ * initialised (transactions of a dead predecessor are aborted here) or `timeout_us` has passed; a
+ * topic that is missing or denied is told at once.
+ *
+ * A batch is tried for 60 s at most, calls that outlast their timeout aside, before it comes back;
+ * the log says so every 15 s. A worker that is told to stop meanwhile may end without waiting for
+ * it: a transaction is committed whole or not at all, what is left open is aborted by the next
+ * start with the same transactional id, or by the brokers after transaction.timeout.ms (60 s), and
+ * who takes the partitions over waits for that before it reads the committed offsets. */
 enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source,
                              const struct kafka_config *config, int64_t timeout_us,
                              struct kafka_sink **ret, struct err *err) RBR_MUST_CHECK;

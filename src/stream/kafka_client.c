@@ -137,6 +137,36 @@ enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int t
     return ERR_OK;
 }
 
+/* Asked as a time: BEGINNING and END are the protocol's own for "first" and "next". */
+static rd_kafka_resp_err_t log_end(rd_kafka_t *client,
+                                   const rd_kafka_topic_partition_list_t *partitions, int64_t which,
+                                   int timeout_ms, int64_t *ret)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(partitions);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = which;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+        code = list->elems[i].err;
+        ret[i] = list->elems[i].offset;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && ret[i] < 0) /* not in the answer */
+            code = RD_KAFKA_RESP_ERR__NO_OFFSET;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+rd_kafka_resp_err_t kafka_log_ends(rd_kafka_t *client,
+                                   const rd_kafka_topic_partition_list_t *partitions,
+                                   int timeout_ms, int64_t *low, int64_t *high)
+{
+    rd_kafka_resp_err_t code =
+        log_end(client, partitions, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, low);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR
+               ? log_end(client, partitions, RD_KAFKA_OFFSET_END, timeout_ms, high)
+               : code;
+}
+
 /* ---- messages ---------------------------------------------------------------------------------
  */
 

@@ -4,8 +4,10 @@
 #define RBR_STREAM_KAFKA_CLIENT_H
 
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 
 #include "stream/kafka.h"
+#include "stream/kafka_mock.h"
 
 /* One of ours; a property of the user's settings comes later and overrides it. */
 struct kafka_default {
@@ -37,6 +39,13 @@ enum err_code kafka_err_code(rd_kafka_resp_err_t code);
 enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
                                     int32_t *ret, struct err *err) RBR_MUST_CHECK;
 
+/* The first and the next offset of each partition's log, in the list's order. Per partition errors
+ * are the call's. Not rd_kafka_query_watermark_offsets: when one of its two requests fails, 2.0.2
+ * reports success with both ends the same, and what was not read yet would be passed over. */
+rd_kafka_resp_err_t kafka_log_ends(rd_kafka_t *client,
+                                   const rd_kafka_topic_partition_list_t *partitions,
+                                   int timeout_ms, int64_t *low, int64_t *high) RBR_MUST_CHECK;
+
 /* A consumed message as the port's record. Its headers array is malloc'ed together with the handle
  * that `impl` points to; kafka_record_release ends both. Takes `message`. */
 void kafka_record_of(rd_kafka_message_t *message, struct source_record *ret);
@@ -49,6 +58,10 @@ rd_kafka_resp_err_t kafka_produce(rd_kafka_t *producer, const char *topic, int32
 
 /* The consumer whose group the sink commits for; owned by the source. */
 rd_kafka_t *kafka_source_client(struct kafka_source *s);
+const char *kafka_source_state(const struct kafka_source *s); /* its name; static */
+
+/* For tests that make the cluster misbehave; owned by the mock. */
+rd_kafka_mock_cluster_t *kafka_mock_cluster(const struct kafka_mock *m);
 
 /* rd_kafka_queue_cb_event_enable's callback: wakes the loop given as opaque. */
 void kafka_wake_loop(rd_kafka_t *client, void *loop);

@@ -1,8 +1,5 @@
 #include "stream/kafka_mock.h"
 
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-
 #include "base/mem.h"
 #include "stream/kafka_client.h"
 
@@ -52,4 +49,9 @@ void kafka_mock_free(struct kafka_mock *m)
 const char *kafka_mock_brokers(const struct kafka_mock *m)
 {
     return rd_kafka_mock_cluster_bootstraps(m->cluster);
+}
+
+rd_kafka_mock_cluster_t *kafka_mock_cluster(const struct kafka_mock *m)
+{
+    return m->cluster;
 }

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -50,6 +51,7 @@ struct lookup {
     rd_kafka_topic_partition_list_t *partitions; /* in: which; out: offset, metadata */
     struct err err;
     bool again; /* the failure may pass */
+    atomic_bool stop; /* nobody waits for it any more */
 };
 
 struct kafka_source {
@@ -60,8 +62,11 @@ struct kafka_source {
     rd_kafka_queue_t *events, *close_events; /* the latter once closing */
     enum state state;
     enum kafka_start start;
+    char *topic;
+    struct err not_subscribed; /* why, until the next poll tells */
     struct lookup lookup;
     bool looking; /* the pool's thread has `lookup` */
+    bool looked_up; /* its result waits for the next poll */
     bool revoked; /* while looking up: give the partitions back */
     bool closing, failed;
     int64_t look_again_us;
@@ -94,13 +99,9 @@ static enum err_code lookup_failed(struct lookup *l, rd_kafka_resp_err_t code, c
 
 /* Where a partition starts: its committed offset while the log still has it, else what kafka.start
  * says. */
-static enum err_code start_offset(struct lookup *l, rd_kafka_topic_partition_t *p)
+static enum err_code start_offset(struct lookup *l, rd_kafka_topic_partition_t *p, int64_t low,
+                                  int64_t high)
 {
-    int64_t low, high;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(l->client, p->topic, p->partition,
-                                                                &low, &high, LOOKUP_TIMEOUT_MS);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return lookup_failed(l, code, "looking up the ends of the input");
     if (p->offset >= low && p->offset <= high)
         return ERR_OK;
     int64_t committed = p->offset;
@@ -129,16 +130,23 @@ static void look_up(uv_work_t *work)
     struct lookup *l = CONTAINER_OF(work, struct lookup, work);
     l->err.code = ERR_OK;
     l->again = false;
-    rd_kafka_resp_err_t code = rd_kafka_committed(l->client, l->partitions, LOOKUP_TIMEOUT_MS);
-    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < l->partitions->cnt; i++)
-        code = l->partitions->elems[i].err;
+    rd_kafka_topic_partition_list_t *list = l->partitions;
+    rd_kafka_resp_err_t code = rd_kafka_committed(l->client, list, LOOKUP_TIMEOUT_MS);
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
+        code = list->elems[i].err;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         (void)lookup_failed(l, code, "looking up committed offsets");
         return;
     }
-    for (int i = 0; i < l->partitions->cnt; i++)
-        if (start_offset(l, &l->partitions->elems[i]) != ERR_OK)
-            return;
+    if (list->cnt == 0 || atomic_load(&l->stop))
+        return;
+    int64_t *ends = mem_array(2 * (size_t)list->cnt, sizeof(*ends));
+    code = kafka_log_ends(l->client, list, LOOKUP_TIMEOUT_MS, ends, ends + list->cnt);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        (void)lookup_failed(l, code, "looking up the ends of the input");
+    for (int i = 0; l->err.code == ERR_OK && i < list->cnt; i++)
+        (void)start_offset(l, &list->elems[i], ends[i], ends[list->cnt + i]);
+    mem_free(ends);
 }
 
 /* ---- assignment -------------------------------------------------------------------------------
@@ -205,17 +213,10 @@ static void tell_assigned(struct kafka_source *s)
     mem_free(told);
 }
 
-static void start_lookup(struct kafka_source *s);
-
-static void on_looked_up(uv_work_t *work, int status)
+static void use_lookup(struct kafka_source *s)
 {
-    (void)status;
-    struct kafka_source *s =
-        CONTAINER_OF(CONTAINER_OF(work, struct lookup, work), struct kafka_source, lookup);
     struct lookup *l = &s->lookup;
-    s->looking = false;
-    if (s->state != LOOKING_UP)
-        return;
+    s->looked_up = false;
     if (s->closing || s->revoked) {
         give_back(s);
     } else if (l->err.code == ERR_OK) {
@@ -231,6 +232,16 @@ static void on_looked_up(uv_work_t *work, int status)
     }
 }
 
+/* Between two polls: what was found is told from inside the next one, as every event. */
+static void on_looked_up(uv_work_t *work, int status)
+{
+    (void)status;
+    struct kafka_source *s =
+        CONTAINER_OF(CONTAINER_OF(work, struct lookup, work), struct kafka_source, lookup);
+    s->looking = false;
+    s->looked_up = true;
+}
+
 static void start_lookup(struct kafka_source *s)
 {
     s->looking = true;
@@ -244,11 +255,16 @@ static void on_assign_event(struct kafka_source *s, const rd_kafka_topic_partiti
         log_warning("source.unexpected_assignment", "ignored while %s", states[s->state].name);
         return;
     }
+    if (s->closing) {
+        assign(s, NULL);
+        return;
+    }
     move(s, LOOKING_UP);
     if (s->lookup.partitions != NULL)
         rd_kafka_topic_partition_list_destroy(s->lookup.partitions);
     s->lookup.partitions = rd_kafka_topic_partition_list_copy(list);
     s->revoked = false;
+    atomic_store(&s->lookup.stop, false);
     start_lookup(s);
 }
 
@@ -266,8 +282,7 @@ static void on_revoke_event(struct kafka_source *s)
         break;
     case LOOKING_UP:
         s->revoked = true;
-        if (!s->looking)
-            give_back(s);
+        atomic_store(&s->lookup.stop, true);
         break;
     case IDLE:
         assign(s, NULL);
@@ -297,7 +312,10 @@ static void on_error_event(struct kafka_source *s, rd_kafka_resp_err_t code, con
         fail(s, &err);
         return;
     }
-    log_warning("source.error", "%s", text);
+    if (code == RD_KAFKA_RESP_ERR__BAD_MSG || code == RD_KAFKA_RESP_ERR__BAD_COMPRESSION)
+        log_error("source.corrupt", "%s: the log holds what cannot be read", text);
+    else
+        log_warning("source.error", "%s", text);
 }
 
 static void on_event(struct kafka_source *s, rd_kafka_event_t *event)
@@ -312,6 +330,13 @@ static void on_event(struct kafka_source *s, rd_kafka_event_t *event)
     case RD_KAFKA_EVENT_ERROR:
         on_error_event(s, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
         break;
+    case RD_KAFKA_EVENT_FETCH: {
+        /* Never seen. Dropping it in silence would commit what nobody judged. */
+        struct err err;
+        (void)err_set(&err, ERR_INTERNAL, "consumer: a record came outside its partition's queue");
+        fail(s, &err);
+        break;
+    }
     default:
         break;
     }
@@ -337,19 +362,33 @@ static struct kafka_source *of(struct source *port)
     return CONTAINER_OF(port, struct kafka_source, port);
 }
 
+/* Subscribes only now, so that a worker that does not get this far (no output topic, no right to
+ * write) takes no partition from the others of its group. */
 static void source_listen(struct source *port, const struct source_listener *l)
 {
-    of(port)->listener = *l;
+    struct kafka_source *s = of(port);
+    s->listener = *l;
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    (void)rd_kafka_topic_partition_list_add(topics, s->topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(s->client, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        (void)err_set(&s->not_subscribed, kafka_err_code(code), "subscribing to %s: %s", s->topic,
+                      rd_kafka_err2str(code));
 }
 
 static void source_poll(struct source *port)
 {
     struct kafka_source *s = of(port);
+    if (s->not_subscribed.code != ERR_OK)
+        fail(s, &s->not_subscribed);
     serve(s, s->events);
     if (s->close_events != NULL)
         serve(s, s->close_events);
+    if (s->looked_up)
+        use_lookup(s);
     if (s->state == LOOKING_UP && !s->looking) {
-        if (s->closing)
+        if (s->closing || s->revoked)
             give_back(s);
         else if (clock_mono_us(&clock_real) >= s->look_again_us)
             start_lookup(s);
@@ -379,9 +418,10 @@ static bool source_next(struct source *port, size_t index, struct source_record 
             /* The log lost what we were to read next. A new look-up decides where to go on. */
             struct err err;
             (void)err_set(&err, ERR_RANGE,
-                          "%s; the log was cut below what was still to be read: start again with "
-                          "kafka.start set to earliest or latest",
-                          text);
+                          "%s; the log no longer has what was to be read next: start again%s", text,
+                          s->start == KAFKA_START_ERROR
+                              ? " with kafka.start set to earliest or latest"
+                              : ", and kafka.start decides where to go on");
             fail(s, &err);
         } else {
             on_error_event(s, code, text);
@@ -409,6 +449,7 @@ static void source_close(struct source *port)
     if (s->closing)
         return;
     s->closing = true;
+    atomic_store(&s->lookup.stop, true);
     s->close_events = rd_kafka_queue_new(s->client);
     rd_kafka_queue_cb_event_enable(s->close_events, kafka_wake_loop, s->loop);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->client, s->close_events);
@@ -438,6 +479,10 @@ static const struct kafka_default consumer_defaults[] = {
 
 static rd_kafka_conf_t *configure(const struct kafka_config *config, struct err *err)
 {
+    if (config->group.n == 0) { /* librdkafka's consumer would have no queue */
+        (void)err_set(err, ERR_INVALID, "kafka.group is empty");
+        return NULL;
+    }
     rd_kafka_conf_t *conf = kafka_conf_new(config, consumer_defaults, ARRAY_LEN(consumer_defaults),
                                            config->consumer, config->n_consumer, err);
     if (conf == NULL)
@@ -450,22 +495,6 @@ static rd_kafka_conf_t *configure(const struct kafka_config *config, struct err 
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
-}
-
-static enum err_code subscribe(struct kafka_source *s, const struct kafka_config *config,
-                               struct err *err)
-{
-    char *topic = mem_copy(config->input.p, config->input.n);
-    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-    (void)rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
-    rd_kafka_resp_err_t code = rd_kafka_subscribe(s->client, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
-    enum err_code ours = ERR_OK;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        ours = err_set(err, kafka_err_code(code), "subscribing to %s: %s", topic,
-                       rd_kafka_err2str(code));
-    mem_free(topic);
-    return ours;
 }
 
 enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *config,
@@ -481,17 +510,13 @@ enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *con
     s->loop = loop;
     s->client = client;
     s->start = config->start;
+    s->topic = mem_copy(config->input.p, config->input.n);
     s->look_again_us = CLOCK_NEVER;
     s->lookup.client = client;
     s->lookup.start = config->start;
     (void)rd_kafka_poll_set_consumer(client);
     s->events = rd_kafka_queue_get_consumer(client);
     rd_kafka_queue_cb_event_enable(s->events, kafka_wake_loop, loop);
-    enum err_code code = subscribe(s, config, err);
-    if (code != ERR_OK) {
-        kafka_source_free(s);
-        return code;
-    }
     *ret = s;
     return ERR_OK;
 }
@@ -502,6 +527,8 @@ static bool closed_at_last(struct kafka_source *s)
 {
     if (!s->closing)
         source_close(&s->port);
+    if (s->state == LOOKING_UP || s->state == REVOKING)
+        assign(s, NULL); /* its event was taken, and not answered */
     int64_t until = clock_mono_us(&clock_real) + CLOSE_WAIT_MS * 1000;
     while (!rd_kafka_consumer_closed(s->client) && clock_mono_us(&clock_real) < until) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(s->close_events, 50);
@@ -518,7 +545,8 @@ void kafka_source_free(struct kafka_source *s)
 {
     if (s == NULL)
         return;
-    while (s->looking) /* its call ends within LOOKUP_TIMEOUT_MS a partition */
+    atomic_store(&s->lookup.stop, true);
+    while (s->looking) /* for the call it is in: at most LOOKUP_TIMEOUT_MS */
         (void)uv_run(&s->loop->uv, UV_RUN_ONCE);
     drop_partitions(s);
     bool closed = s->state == CLOSED || closed_at_last(s);
@@ -534,6 +562,7 @@ void kafka_source_free(struct kafka_source *s)
         rd_kafka_destroy(s->client);
     else
         log_warning("source.not_closed", "the group was not left in time");
+    mem_free(s->topic);
     mem_free(s);
 }
 
@@ -545,4 +574,9 @@ struct source *kafka_source_port(struct kafka_source *s)
 rd_kafka_t *kafka_source_client(struct kafka_source *s)
 {
     return s->client;
+}
+
+const char *kafka_source_state(const struct kafka_source *s)
+{
+    return states[s->state].name;
 }
