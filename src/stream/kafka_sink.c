@@ -19,6 +19,8 @@ enum {
     FLUSH_MS = 1000,
     CALL_MS = 10000, /* one blocking call of a transaction */
     PATIENCE_US = 60000000, /* for one batch, retries included */
+    ASK_AGAIN_US = 100000,
+    SILENCE_US = 15000000, /* without an outcome, and then again, the log says so */
     ENVELOPE_BYTES = 128, /* record header and batch header, generously */
     MESSAGE_BYTES_MAX =
         1000000 /* when the topic's limit is not known: below every broker's default */
@@ -48,8 +50,12 @@ struct kafka_sink {
     struct inbox back; /* finished batches */
     struct inbox_item item; /* of the one batch */
     struct sink_batch *done;
-    int64_t give_up_us; /* publisher: for the batch in hand */
+    int64_t published_us, silence_us; /* loop: of the batch out; when to complain. NEVER: none */
+    /* publisher */
+    int64_t give_up_us; /* for the batch in hand */
     size_t reports_left;
+    size_t refused; /* reports of the batch in hand that say "too large" */
+    bool one_by_one; /* until a batch is committed: one message a request, to know which is */
 };
 
 /* ---- publisher thread: outcomes ---------------------------------------------------------------
@@ -92,8 +98,16 @@ static enum sink_outcome abort_transaction(struct kafka_sink *s, struct sink_bat
 /* ---- publisher thread: records ----------------------------------------------------------------
  */
 
-/* A delivery report that says "too large" although the size was checked: the topic's limit was
- * lowered. */
+/* The output has not as many partitions as the input any more. */
+static void place_by_key(struct target *to)
+{
+    if (to->same_partitions)
+        log_warning("sink.partitions",
+                    "%s has fewer partitions than the input by now: records are placed by key",
+                    to->topic);
+    to->same_partitions = false;
+}
+
 static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
 {
     (void)producer;
@@ -103,10 +117,14 @@ static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message,
     s->reports_left--;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
-    if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+    if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
         record->too_large = true;
-    /* Purged messages say nothing new. */
-    if (b->err.code == ERR_OK || message->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+        s->refused++;
+    }
+    if (message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        place_by_key(&s->targets[record->to]);
+    /* The first says why; the others follow from it (purged, for one). */
+    if (b->err.code == ERR_OK)
         (void)err_set(&b->err, kafka_err_code(message->err), "publishing to %s: %s",
                       rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
 }
@@ -119,21 +137,34 @@ static size_t wire_bytes(const struct sink_record *r)
     return n;
 }
 
-static bool produce_one(struct kafka_sink *s, struct sink_batch *b, struct sink_record *r)
+/* Hands the record over, waiting while the producer's queue is full. */
+static rd_kafka_resp_err_t hand_over(struct kafka_sink *s, const struct target *to,
+                                     struct sink_record *r)
 {
-    const struct target *to = &s->targets[r->to];
     int32_t partition = to->same_partitions ? r->partition : RD_KAFKA_PARTITION_UA;
     rd_kafka_resp_err_t code;
     while ((code = kafka_produce(s->producer, to->topic, partition, r, r)) ==
            RD_KAFKA_RESP_ERR__QUEUE_FULL)
         (void)rd_kafka_poll(s->producer, 100);
+    return code;
+}
+
+static bool produce_one(struct kafka_sink *s, struct sink_batch *b, struct sink_record *r)
+{
+    struct target *to = &s->targets[r->to];
+    rd_kafka_resp_err_t code = hand_over(s, to, r);
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && to->same_partitions) {
+        place_by_key(to);
+        code = hand_over(s, to, r);
+    }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         s->reports_left++;
         return true;
     }
     r->too_large = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-    (void)err_set(&b->err, kafka_err_code(code), "publishing to %s: %s", to->topic,
-                  rd_kafka_err2str(code));
+    if (b->err.code == ERR_OK) /* else a report has said why no more is taken */
+        (void)err_set(&b->err, kafka_err_code(code), "publishing to %s: %s", to->topic,
+                      rd_kafka_err2str(code));
     return false;
 }
 
@@ -153,15 +184,38 @@ static bool sizes_fit(struct kafka_sink *s, struct sink_batch *b)
     return fit;
 }
 
+/* The broker refused a request for its size although each size was checked: the topic's limit was
+ * lowered, or could not be asked for. A request with many messages does not tell which of them is
+ * too large, so the next try sends them one by one. */
+static void doubt_refusals(struct kafka_sink *s, struct sink_batch *b)
+{
+    if (s->refused < 2 || s->one_by_one)
+        return;
+    s->one_by_one = true;
+    for (size_t i = 0; i < b->n_records; i++)
+        b->records[i].too_large = false;
+    log_warning("sink.one_by_one", "a request was refused for its size: sending one message at a "
+                                   "time; restart to learn the topic's limit");
+}
+
+static void wait_for_reports(struct kafka_sink *s)
+{
+    while (s->reports_left > 0 && clock_mono_us(&clock_real) < s->give_up_us)
+        (void)rd_kafka_flush(s->producer, FLUSH_MS);
+}
+
 /* All records handed over and every report in, without an error. */
 static bool produce_all(struct kafka_sink *s, struct sink_batch *b)
 {
     bool ok = true;
-    s->reports_left = 0;
-    for (size_t i = 0; ok && i < b->n_records; i++)
+    s->reports_left = s->refused = 0;
+    for (size_t i = 0; ok && i < b->n_records; i++) {
         ok = produce_one(s, b, &b->records[i]);
-    while (s->reports_left > 0 && clock_mono_us(&clock_real) < s->give_up_us)
-        (void)rd_kafka_flush(s->producer, FLUSH_MS);
+        if (s->one_by_one)
+            wait_for_reports(s);
+    }
+    wait_for_reports(s);
+    doubt_refusals(s, b);
     if (s->reports_left > 0) {
         (void)err_set(&b->err, ERR_TIMEOUT, "publishing: no delivery report for %zu records",
                       s->reports_left);
@@ -261,7 +315,16 @@ static enum sink_outcome publish_and_commit(struct kafka_sink *s, struct sink_ba
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return SINK_COMMITTED;
     (void)err_set(&b->err, kafka_err_code(code), "committing offsets: %s", rd_kafka_err2str(code));
-    return err_class(b->err.code) == ERR_CLASS_FATAL ? SINK_FAILED : SINK_ABORTED;
+    return SINK_ABORTED;
+}
+
+static enum sink_outcome publish_batch(struct kafka_sink *s, struct sink_batch *b)
+{
+    enum sink_outcome outcome =
+        s->transactional ? publish_transaction(s, b) : publish_and_commit(s, b);
+    /* Not authorised, or fenced: the next try would end the same. */
+    return outcome == SINK_ABORTED && err_class(b->err.code) == ERR_CLASS_FATAL ? SINK_FAILED
+                                                                                : outcome;
 }
 
 static void *publisher(void *arg)
@@ -279,7 +342,9 @@ static void *publisher(void *arg)
         s->done = b;
         s->give_up_us = clock_mono_us(&clock_real) + PATIENCE_US;
         b->err.code = ERR_OK;
-        b->outcome = s->transactional ? publish_transaction(s, b) : publish_and_commit(s, b);
+        b->outcome = publish_batch(s, b);
+        if (b->outcome == SINK_COMMITTED)
+            s->one_by_one = false;
         inbox_post(&s->back, &s->item);
         (void)pthread_mutex_lock(&s->lock);
     }
@@ -298,17 +363,33 @@ static struct kafka_sink *of(struct sink *port)
 static void sink_publish(struct sink *port, struct sink_batch *b)
 {
     struct kafka_sink *s = of(port);
+    s->published_us = clock_mono_us(&clock_real);
+    s->silence_us = s->published_us + SILENCE_US;
     (void)pthread_mutex_lock(&s->lock);
     s->to_do = b;
     (void)pthread_cond_signal(&s->wake);
     (void)pthread_mutex_unlock(&s->lock);
 }
 
+/* The publisher thread may be inside a call that outlasts its timeout. */
+static void mind_silence(struct kafka_sink *s)
+{
+    int64_t now = clock_mono_us(&clock_real);
+    if (now < s->silence_us)
+        return;
+    s->silence_us = now + SILENCE_US;
+    log_warning("sink.waiting", "Kafka has not taken a batch for %" PRId64 " s",
+                (now - s->published_us) / 1000000);
+}
+
 static void sink_poll(struct sink *port)
 {
     struct kafka_sink *s = of(port);
-    if (inbox_take(&s->back) == NULL)
+    if (inbox_take(&s->back) == NULL) {
+        mind_silence(s);
         return;
+    }
+    s->silence_us = CLOCK_NEVER;
     struct sink_batch *b = s->done;
     if (b->outcome != SINK_COMMITTED)
         log_warning("sink.not_published", "%s; the batch %s", b->err.msg,
@@ -329,8 +410,8 @@ static void sink_close(struct sink *port)
     s->thread_runs = false;
 }
 
-/* ---- topics
- * -------------------------------------------------------------------------------------- */
+/* ---- topics -------------------------------------------------------------------------------------
+ */
 
 /* max.message.bytes of the result's topic; the default when it does not say. */
 static size_t limit_in(rd_kafka_event_t *event)
@@ -373,23 +454,44 @@ static size_t ask_limit(rd_kafka_t *client, const char *topic, int timeout_ms)
     return limit;
 }
 
+/* What is left until then, for one blocking call: never 0 or less, which would mean "for ever". */
+static int left_ms(int64_t until_us)
+{
+    int64_t left = (until_us - clock_mono_us(&clock_real)) / 1000;
+    if (left < 1)
+        return 1;
+    return left < CALL_MS ? (int)left : CALL_MS;
+}
+
+/* Asks until then: a broker that just starts does not know its topics yet. */
+static enum err_code count_partitions(struct kafka_sink *s, const char *topic, int64_t until_us,
+                                      int32_t *ret, struct err *err)
+{
+    for (;;) {
+        enum err_code code = kafka_partition_count(s->consumer, topic, left_ms(until_us), ret, err);
+        if (err_class(code) != ERR_CLASS_TRANSIENT || clock_mono_us(&clock_real) >= until_us)
+            return code;
+        (void)usleep(ASK_AGAIN_US);
+    }
+}
+
 /* Looks at both output topics through the consumer, whose client is there already: how many
  * partitions they have, and how large a message may be. */
 static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_config *config,
-                                    int timeout_ms, struct err *err)
+                                    int64_t until_us, struct err *err)
 {
     int32_t input, n;
     char *topic = mem_copy(config->input.p, config->input.n);
-    enum err_code code = kafka_partition_count(s->consumer, topic, timeout_ms, &input, err);
+    enum err_code code = count_partitions(s, topic, until_us, &input, err);
     mem_free(topic);
     for (size_t i = 0; code == ERR_OK && i < TOPICS; i++) {
         struct target *t = &s->targets[i];
-        code = kafka_partition_count(s->consumer, t->topic, timeout_ms, &n, err);
+        code = count_partitions(s, t->topic, until_us, &n, err);
         if (code != ERR_OK)
             break;
         t->same_partitions = n == input;
-        t->message_bytes =
-            config->embedded ? MESSAGE_BYTES_MAX : ask_limit(s->consumer, t->topic, timeout_ms);
+        t->message_bytes = config->embedded ? MESSAGE_BYTES_MAX
+                                            : ask_limit(s->consumer, t->topic, left_ms(until_us));
         if (!t->same_partitions)
             log_info("sink.partitions",
                      "%s has %" PRId32 " partitions and the input %" PRId32
@@ -399,8 +501,8 @@ static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_con
     return code;
 }
 
-/* ---- lifecycle
- * ----------------------------------------------------------------------------------- */
+/* ---- lifecycle ----------------------------------------------------------------------------------
+ */
 
 static const struct kafka_default producer_defaults[] = {
     {"enable.idempotence", "true"},
@@ -428,31 +530,39 @@ static bool identify(rd_kafka_conf_t *conf, const struct kafka_config *config, s
     return kafka_conf_set(conf, "transactional.id", id, err);
 }
 
-/* One message may be as large as the more generous topic takes, one request no larger than what
- * both take: a batch that is refused for its size would not tell which message was to blame. */
-static bool set_sizes(struct kafka_sink *s, rd_kafka_conf_t *conf, struct err *err)
+/* One request is no larger than what both topics take: a batch that is refused for its size would
+ * not tell which message was to blame. A smaller one, from the user's properties, stands. */
+static bool cap_request(struct kafka_sink *s, rd_kafka_conf_t *conf, struct err *err)
 {
-    char text[32];
     size_t a = s->targets[0].message_bytes, b = s->targets[1].message_bytes;
-    size_t batch = a < b ? a : b, message = a < b ? b : a;
-    (void)snprintf(text, sizeof(text), "%zu", message > 2000 ? message : 2000);
-    if (!kafka_conf_set(conf, "message.max.bytes", text, err))
-        return false;
-    (void)snprintf(text, sizeof(text), "%zu",
-                   batch < MESSAGE_BYTES_MAX ? batch : MESSAGE_BYTES_MAX);
+    size_t limit = a < b ? a : b;
+    char text[32];
+    size_t size = sizeof(text);
+    if (rd_kafka_conf_get(conf, "batch.size", text, &size) == RD_KAFKA_CONF_OK &&
+        strtoull(text, NULL, 10) <= limit)
+        return true;
+    (void)snprintf(text, sizeof(text), "%zu", limit);
     return kafka_conf_set(conf, "batch.size", text, err);
 }
 
 static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_config *config,
                                   struct err *err)
 {
-    rd_kafka_conf_t *conf = kafka_conf_new(config, producer_defaults, ARRAY_LEN(producer_defaults),
-                                           config->producer, config->n_producer, err);
+    /* One message may be as large as the more generous topic takes. */
+    size_t a = s->targets[0].message_bytes, b = s->targets[1].message_bytes;
+    char message_bytes[32];
+    size_t message = a > b ? a : b;
+    (void)snprintf(message_bytes, sizeof(message_bytes), "%zu", message > 2000 ? message : 2000);
+    struct kafka_default ours[ARRAY_LEN(producer_defaults) + 1];
+    memcpy(ours, producer_defaults, sizeof(producer_defaults));
+    ours[ARRAY_LEN(producer_defaults)] = (struct kafka_default){"message.max.bytes", message_bytes};
+    rd_kafka_conf_t *conf =
+        kafka_conf_new(config, ours, ARRAY_LEN(ours), config->producer, config->n_producer, err);
     if (conf == NULL)
         return NULL;
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_opaque(conf, s);
-    if (set_sizes(s, conf, err) && (!s->transactional || identify(conf, config, err)))
+    if (cap_request(s, conf, err) && (!s->transactional || identify(conf, config, err)))
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
@@ -461,7 +571,7 @@ static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_confi
 static enum err_code init_transactions(struct kafka_sink *s, int64_t until_us, struct err *err)
 {
     for (;;) {
-        rd_kafka_error_t *error = rd_kafka_init_transactions(s->producer, CALL_MS);
+        rd_kafka_error_t *error = rd_kafka_init_transactions(s->producer, left_ms(until_us));
         if (error == NULL)
             return ERR_OK;
         bool again = rd_kafka_error_is_retriable(error) && clock_mono_us(&clock_real) < until_us;
@@ -477,8 +587,7 @@ static enum err_code init_transactions(struct kafka_sink *s, int64_t until_us, s
 static enum err_code start(struct kafka_sink *s, const struct kafka_config *config,
                            int64_t until_us, struct err *err)
 {
-    int timeout_ms = (int)((until_us - clock_mono_us(&clock_real)) / 1000);
-    enum err_code code = look_at_topics(s, config, timeout_ms, err);
+    enum err_code code = look_at_topics(s, config, until_us, err);
     if (code != ERR_OK)
         return code;
     rd_kafka_conf_t *conf = configure(s, config, err);
@@ -505,6 +614,7 @@ enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source,
     s->port = (struct sink){sink_publish, sink_poll, sink_close};
     s->consumer = kafka_source_client(source);
     s->transactional = config->delivery == DELIVERY_EXACTLY_ONCE;
+    s->silence_us = CLOCK_NEVER;
     s->targets[SINK_REWARDS].topic = mem_copy(config->output.p, config->output.n);
     s->targets[SINK_DEAD_LETTERS].topic = mem_copy(config->dead_letters.p, config->dead_letters.n);
     (void)pthread_mutex_init(&s->lock, NULL);
