@@ -120,12 +120,13 @@ enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct
                                   int32_t *ret_partition, struct err *err)
 {
     int64_t until_us = clock_mono_us(&clock_real) + (int64_t)timeout_ms * 1000;
+    int64_t left_us = (int64_t)timeout_ms * 1000;
     enum kafka_read what = KAFKA_READ_NOTHING;
     release(r);
-    while (what == KAFKA_READ_NOTHING) {
-        int64_t left_us = until_us - clock_mono_us(&clock_real);
+    /* Once at least: with a timeout of 0 too, what is here is given. */
+    do {
         rd_kafka_message_t *message =
-            left_us > 0 ? rd_kafka_consumer_poll(r->client, (int)(left_us / 1000) + 1) : NULL;
+            rd_kafka_consumer_poll(r->client, left_us > 0 ? (int)((left_us + 999) / 1000) : 0);
         if (message == NULL)
             break;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -137,7 +138,8 @@ enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct
         }
         what = read_event(r, message, err);
         rd_kafka_message_destroy(message);
-    }
+        left_us = until_us - clock_mono_us(&clock_real);
+    } while (what == KAFKA_READ_NOTHING && left_us > 0);
     return what;
 }
 
