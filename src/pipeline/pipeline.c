@@ -490,6 +490,7 @@ static void drop_all(struct pipeline *p)
         window_done(&part->window);
         mem_free(part->topic);
     }
+    assert(p->ready == 0 && p->ready_bytes == 0);
     mem_free(p->partitions);
     mem_free(p->offsets);
     p->partitions = NULL;
