@@ -53,6 +53,30 @@ static void a_revoke_out_of_time_drops_the_rest(void **state RBR_UNUSED)
     bench_free(b);
 }
 
+/* Neither the publish interval nor an aborted batch makes a drain forget what is ready. */
+static void a_drain_waits_for_what_is_ready(void **state RBR_UNUSED)
+{
+    struct batch_end ends[] = {{1000, SINK_COMMITTED, false, false},
+                               {1000, SINK_ABORTED, false, false}};
+    struct bench *b = bench_new();
+    b->config.publish_interval_us = SECOND;
+    b->ends = ends;
+    b->n_ends = ARRAY_LEN(ends);
+    put_many(b, 0, 1);
+    (void)put(b, 0, "late text");
+    start(b, 1);
+    run(b, 2900 * MILLISECOND);
+    (void)put(b, 0, "ordinary text");
+    run(b, 50 * MILLISECOND);
+    b->k->member.to_revoke = true;
+    run(b, 5 * SECOND);
+    assert_int_equal(stats(b).batches_aborted, 1);
+    assert_int_equal(stats(b).dropped, 0);
+    assert_int_equal(committed(b, 0), 3);
+    assert_int_equal(b->k->member.revokes_done, 1);
+    bench_free(b);
+}
+
 /* Found: past the end of the drain the next turn was due at once, again and again. */
 static void a_slow_batch_past_the_drain_is_waited_for_without_spinning(void **state RBR_UNUSED)
 {
@@ -214,6 +238,40 @@ static void a_stop_publishes_what_can_be_and_leaves(void **state RBR_UNUSED)
     bench_free(b);
 }
 
+/* The group takes its time to notice; nothing new is begun meanwhile. */
+static void after_a_stop_nothing_is_read(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new();
+    start(b, 1);
+    b->k->member.close_takes_us = SECOND;
+    put_many(b, 0, 3);
+    run(b, 10 * MILLISECOND);
+    pipeline_stop(b->k->pipeline);
+    put_many(b, 0, 3);
+    run(b, 900 * MILLISECOND);
+    assert_int_equal(stats(b).admitted, 3);
+    assert_int_equal(committed(b, 0), 3); /* what is at hand goes out as ever */
+    finish(b);
+    bench_free(b);
+}
+
+static void after_a_failed_batch_nothing_is_published(void **state RBR_UNUSED)
+{
+    struct batch_end failed = {1000, SINK_FAILED, false, false};
+    struct bench *b = bench_new();
+    b->ends = &failed;
+    b->n_ends = 1;
+    put_many(b, 0, 3);
+    (void)put(b, 0, "late text");
+    start(b, 1);
+    b->k->member.close_takes_us = 5 * SECOND;
+    run(b, 4 * SECOND); /* the late one is ready */
+    assert_int_equal(b->k->member.publishes, 1);
+    assert_false(pipeline_finished(b->k->pipeline));
+    finish(b);
+    bench_free(b);
+}
+
 /* Whatever the pipeline was at: the next one goes on without a loss or a double. */
 static void a_stop_is_good_at_every_point(void **state RBR_UNUSED)
 {
@@ -308,9 +366,9 @@ static void a_record_past_its_deadline_is_expired(void **state RBR_UNUSED)
     struct bench *b = bench_new();
     char soon[64], past[64], far[64];
     b->config.record_deadline_us = 5 * SECOND;
-    (void)snprintf(soon, sizeof(soon), ",\"deadline_ms\":%lld", WORLD_START_MS + 3000LL);
-    (void)snprintf(past, sizeof(past), ",\"deadline_ms\":%lld", WORLD_START_MS - 3000LL);
-    (void)snprintf(far, sizeof(far), ",\"deadline_ms\":%lld", WORLD_START_MS + 3000000LL);
+    (void)snprintf(soon, sizeof(soon), ",\"deadline_ms\":%" PRId64, WORLD_START_MS + 3000);
+    (void)snprintf(past, sizeof(past), ",\"deadline_ms\":%" PRId64, WORLD_START_MS - 3000);
+    (void)snprintf(far, sizeof(far), ",\"deadline_ms\":%" PRId64, WORLD_START_MS + 3000000);
     (void)put_json(b, 0, "text", "plain", past);
     (void)put_json(b, 0, "hang on", "plain", soon);
     (void)put_json(b, 0, "hang on", "plain", far); /* the worker's own is earlier */
@@ -369,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_revoke_drains_and_publishes_what_is_ready),
         cmocka_unit_test(a_revoke_out_of_time_drops_the_rest),
+        cmocka_unit_test(a_drain_waits_for_what_is_ready),
         cmocka_unit_test(a_slow_batch_past_the_drain_is_waited_for_without_spinning),
         cmocka_unit_test(a_lost_assignment_is_dropped_at_once),
         cmocka_unit_test(a_late_judgment_of_a_lost_record_meets_the_next_assignment),
@@ -377,6 +436,8 @@ int main(void)
         cmocka_unit_test(an_assignment_returns_where_it_was_committed),
         cmocka_unit_test(an_empty_assignment_is_fine),
         cmocka_unit_test(a_stop_publishes_what_can_be_and_leaves),
+        cmocka_unit_test(after_a_stop_nothing_is_read),
+        cmocka_unit_test(after_a_failed_batch_nothing_is_published),
         cmocka_unit_test(a_stop_is_good_at_every_point),
         cmocka_unit_test(a_failed_source_ends_the_pipeline),
         cmocka_unit_test(the_first_failure_is_the_one_told),

@@ -481,8 +481,12 @@ static void an_aborted_batch_goes_out_again_from_memory(void **state RBR_UNUSED)
     assert_int_equal(stats(b).publish_us, 4000);
     b->n_batches = 2; /* one more abort: the wait begins anew */
     put_many(b, 0, 1);
+    while (b->k->member.publishes < 5)
+        run(b, MILLISECOND);
+    at[4] = b->k->member.published_us;
     while (b->k->member.publishes < 6)
         run(b, MILLISECOND);
+    assert_int_equal(b->k->member.published_us - at[4], wait_us[0] + 1000);
     run(b, SECOND);
     assert_int_equal(b->broker->n_messages, 6);
     bench_free(b);

@@ -177,6 +177,7 @@ static void sit_down(struct sim *s, size_t i)
     struct worker *k = world_start(&s->w, i, &s->config, rng_next(&s->rng), on_call, s);
     k->member.answer = on_batch;
     k->member.arg = s;
+    k->member.close_takes_us = percent(s, 50) ? 0 : between(s, 0, 3 * SECOND);
     s->seats[i] = (struct seat){0};
     broker_trace(&s->w.broker, "worker", (int64_t)i, 0);
 }

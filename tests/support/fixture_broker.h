@@ -98,7 +98,9 @@ struct member {
     /* Set by the test: what the next poll tells the listener. */
     bool to_assign, to_revoke, to_lose, to_fail, to_vanish;
     struct err failure;
-    bool told_lost, closing;
+    int64_t close_takes_us; /* until the group has taken note */
+    int64_t closed_us;
+    bool told_lost, closing, failed;
     char *topic;
     size_t n_assigned;
     int32_t assigned[BROKER_PARTITIONS];
@@ -526,6 +528,8 @@ static inline void member_publish(struct sink *port, struct sink_batch *batch)
     struct broker *b = m->broker;
     if (m->batch != NULL || batch->n_records == 0 || batch->n_offsets == 0 || batch->done == NULL)
         broker_violation(b, "a batch on top of another, or without contents");
+    if (m->failed)
+        broker_violation(b, "a batch after one that failed");
     if (m->told_lost || (m->state != MEMBER_ASSIGNED && m->state != MEMBER_REVOKING))
         broker_violation(b, "a batch outside an assignment");
     for (size_t i = 0; i < batch->n_offsets; i++) {
@@ -564,6 +568,7 @@ static inline void member_sink_poll(struct sink *port)
     if (lands && !m->in_effect && !broker_take_batch(b, m, batch) && outcome == SINK_COMMITTED)
         outcome = SINK_ABORTED;
     m->batch = NULL;
+    m->failed = outcome == SINK_FAILED;
     batch->outcome = outcome;
     if (outcome != SINK_COMMITTED)
         (void)err_set(&batch->err, ERR_KAFKA, "the broker said no");
@@ -638,11 +643,12 @@ static inline void member_poll(struct source *port)
     }
     if (m->to_lose && (m->state == MEMBER_ASSIGNED || m->state == MEMBER_REVOKING))
         member_end_assignment(m, true);
-    if ((m->to_revoke || m->closing) && m->state == MEMBER_ASSIGNED && !m->to_vanish)
+    bool leaving = m->closing && m->broker->clock->now_us >= m->closed_us;
+    if ((m->to_revoke || leaving) && m->state == MEMBER_ASSIGNED && !m->to_vanish)
         member_end_assignment(m, false);
     if (m->to_assign && m->state == MEMBER_IDLE && !m->closing)
         member_take_assignment(m);
-    if (m->closing && (m->state == MEMBER_IDLE || (m->to_vanish && m->state == MEMBER_ASSIGNED)))
+    if (leaving && (m->state == MEMBER_IDLE || (m->to_vanish && m->state == MEMBER_ASSIGNED)))
         member_leave(m);
 }
 
@@ -731,7 +737,9 @@ static inline void member_revoke_done(struct source *port)
 
 static inline void member_close(struct source *port)
 {
-    member_of_source(port)->closing = true;
+    struct member *m = member_of_source(port);
+    m->closing = true;
+    m->closed_us = m->broker->clock->now_us + m->close_takes_us;
 }
 
 static inline void member_init(struct member *m, struct broker *b)
@@ -769,10 +777,13 @@ static inline void broker_kick(struct broker *b, const struct member *m)
 static inline int64_t member_due(const struct member *m)
 {
     bool assigned = m->state == MEMBER_ASSIGNED, idle = m->state == MEMBER_IDLE;
+    int64_t due = m->batch != NULL ? m->batch_due_us : CLOCK_NEVER;
     if (m->to_fail || (m->to_lose && (assigned || m->state == MEMBER_REVOKING)) ||
-        (assigned && (m->to_revoke || m->closing)) || (idle && (m->to_assign || m->closing)))
+        (assigned && m->to_revoke) || (idle && m->to_assign && !m->closing))
         return m->broker->clock->now_us;
-    return m->batch != NULL ? m->batch_due_us : CLOCK_NEVER;
+    if (m->closing && (assigned || idle) && m->closed_us < due)
+        due = m->closed_us;
+    return due;
 }
 
 #endif

@@ -11,13 +11,13 @@
 enum {
     WORLD_WORKERS = 3,
     WORLD_START_US = 1000000,
-    MILLISECOND = 1000,
-    SECOND = 1000000,
     ITEM_BYTES_MAX = 1 << 20, /* more than any record of these tests needs */
     TURNS_IN_PLACE_MAX = 1000,
 };
 
-#define WORLD_START_MS 1700000000000
+#define MILLISECOND    INT64_C(1000)
+#define SECOND         INT64_C(1000000)
+#define WORLD_START_MS INT64_C(1700000000000)
 
 /* Type plain asks two questions, type checks none; anything else is skipped. */
 #define WORLD_POLICY                                                                               \
