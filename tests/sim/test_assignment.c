@@ -255,6 +255,23 @@ static void after_a_stop_nothing_is_read(void **state RBR_UNUSED)
     bench_free(b);
 }
 
+/* Its memory is the pipeline's: it may not be freed before. */
+static void a_cancelled_judgment_is_waited_for_at_the_end(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new();
+    b->config.drain_us = 0;
+    (void)put(b, 0, "hang on");
+    start(b, 1);
+    run(b, SECOND);
+    pipeline_stop(b->k->pipeline);
+    (void)pipeline_tick(b->k->pipeline);
+    (void)pipeline_tick(b->k->pipeline);
+    assert_int_equal(b->k->member.state, MEMBER_LEFT);
+    assert_false(pipeline_finished(b->k->pipeline));
+    finish(b);
+    bench_free(b);
+}
+
 static void after_a_failed_batch_nothing_is_published(void **state RBR_UNUSED)
 {
     struct batch_end failed = {1000, SINK_FAILED, false, false};
@@ -437,6 +454,7 @@ int main(void)
         cmocka_unit_test(an_empty_assignment_is_fine),
         cmocka_unit_test(a_stop_publishes_what_can_be_and_leaves),
         cmocka_unit_test(after_a_stop_nothing_is_read),
+        cmocka_unit_test(a_cancelled_judgment_is_waited_for_at_the_end),
         cmocka_unit_test(after_a_failed_batch_nothing_is_published),
         cmocka_unit_test(a_stop_is_good_at_every_point),
         cmocka_unit_test(a_failed_source_ends_the_pipeline),
