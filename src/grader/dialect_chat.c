@@ -14,7 +14,7 @@ static bool frame(struct arena *a, struct str model, unsigned top_logprobs,
                   struct dialect_frame *ret)
 {
     struct buf b;
-    buf_init(&b, 64 * 1024);
+    buf_init(&b, 1u << 16);
     (void)buf_append_z(&b, "{\"model\":");
     (void)json_quote(&b, model);
     (void)buf_append_z(&b, ",\"messages\":");

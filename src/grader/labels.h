@@ -23,8 +23,8 @@ struct labels_sum {
     size_t n_seen;
 };
 
-/* What is left of a token: empty when it is only decoration. */
-struct str label_strip(struct str token);
+/* What is left of token s: empty when it is only decoration. */
+struct str label_strip(struct str s);
 
 /* Counts one alternative; the same token with the same logprob counts once. False when the logprob
  * is no logprob (positive beyond rounding). The token's bytes must stay until labels_judge. */

@@ -24,7 +24,7 @@ struct loop {
     int stopping;
 };
 
-void loop_init(struct loop *l, int64_t (*maintain)(void *arg), void *arg);
+void loop_init(struct loop *l, int64_t (*fn)(void *arg), void *arg); /* fn: maintain */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* loop thread: loop_run returns after this turn */
 void loop_wake(struct loop *l); /* any thread, a signal handler too: one more turn, soon */

@@ -28,13 +28,10 @@ const char *reason_name(enum reason r)
 
 bool reason_retryable(enum reason r)
 {
-    switch (r) {
-#define X(name, value, retryable)                                                                  \
-    case REASON_##name:                                                                            \
-        return retryable;
+    static const bool may_pass[] = {
+#define X(name, value, retryable) [value] = (retryable),
         REASONS(X)
 #undef X
-    default:
-        return false;
-    }
+    };
+    return (size_t)r < sizeof(may_pass) && may_pass[r];
 }

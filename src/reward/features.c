@@ -20,8 +20,11 @@ void features_probabilities(const struct policy *policy, const struct judged *ju
     for (size_t i = 0; i < policy->n_propositions; i++) {
         const struct proposition *q = &policy->propositions[i];
         const struct judgment *j = judged->judgments != NULL ? &judged->judgments[i] : NULL;
-        p[i] = j != NULL && j->status == JUDGMENT_GRADED ? j->probability : NAN;
-        if (q->has_calibration && !isnan(p[i]) && is_graders(q, j))
+        p[i] = NAN;
+        if (j == NULL || j->status != JUDGMENT_GRADED)
+            continue;
+        p[i] = j->probability;
+        if (q->has_calibration && is_graders(q, j))
             p[i] = calibrate(p[i], q->calibration_a, q->calibration_b);
     }
 }

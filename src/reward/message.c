@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/num.h"
 #include "base/utf8.h"
 #include "proto/completion.pb-c.h"
 #include "proto/reward.pb-c.h"
@@ -75,7 +76,7 @@ static void print_float(struct printer *p, float v)
     for (int digits = 6; digits <= 9; digits++) {
         double read;
         n = snprintf(text, sizeof(text), "%.*g", digits, (double)v);
-        if (sscanf(text, "%lf", &read) == 1 && (float)read == v)
+        if (num_parse_f64((struct str){text, (size_t)n}, &read) && (float)read == v)
             break;
     }
     (void)buf_append(p->out, text, (size_t)n);

@@ -30,7 +30,7 @@ static void rank(const Rbr__V1__Component *c, const Rbr__V1__Component **top, si
 
 static bool fill(const Rbr__V1__Reward *m, struct arena *a, struct reward_summary *ret)
 {
-    const Rbr__V1__Component *top[SUMMARY_COMPONENTS];
+    const Rbr__V1__Component *top[SUMMARY_COMPONENTS] = {NULL};
     *ret = (struct reward_summary){
         .status = (enum status)m->status,
         .reason = (enum reason)m->reason,
@@ -39,7 +39,7 @@ static bool fill(const Rbr__V1__Reward *m, struct arena *a, struct reward_summar
     ret->reward = ret->has_reward ? m->reward : 0;
     for (size_t i = 0; i < m->n_components; i++)
         rank(m->components[i], top, &ret->n_largest);
-    for (size_t i = 0; i < ret->n_largest; i++) {
+    for (size_t i = 0; i < ret->n_largest && top[i] != NULL; i++) {
         ret->largest[i].value = top[i]->value;
         if (!copy(a, top[i]->name, &ret->largest[i].name))
             return false;

@@ -313,7 +313,7 @@ bool field_is_section(struct str path)
 
 struct str field_key_below(const struct field *f, struct str path)
 {
-    struct str own = str_z(f->path);
+    struct str own = {f->path, strlen(f->path)};
     size_t from = path.n > 0 ? path.n + 1 : 0;
     size_t dot = str_find(own, STR("."), from);
     struct str key = str_sub(own, from, dot != SIZE_MAX ? dot : own.n);
