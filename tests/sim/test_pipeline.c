@@ -211,7 +211,7 @@ static void a_reward_too_large_to_encode_loses_labels_then_all(void **state RBR_
     struct bench *b = bench_new();
     char *value = mem_alloc(LARGE + 200), *large = mem_alloc(LARGE + 1);
     memset(large, 'x', LARGE);
-    b->broker->limit[0] = 2 * LARGE;
+    b->broker->limit[0] = (size_t)2 * LARGE;
     int n = snprintf(value, LARGE + 200,
                      "{\"id\":\"a\",\"prompt\":\"u\",\"completion\":\"c\",\"response_type\":"
                      "\"plain\",\"labels\":{\"l\":\"%s\"}}",

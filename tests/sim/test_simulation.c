@@ -424,13 +424,16 @@ struct outcome {
     bool spoilt; /* the defect was put in */
 };
 
-static uint64_t running; /* its seed, for whatever ends the process */
+/* For whatever ends the process. */
+static char running[64];
+static size_t running_n;
 
 static void run(struct policy *policy, uint64_t seed, enum broker_defect defect,
                 struct outcome *ret)
 {
     struct sim s;
-    running = seed;
+    running_n =
+        (size_t)snprintf(running, sizeof(running), "aborted with RBR_SEED=%" PRIu64 "\n", seed);
     sim_init(&s, seed, policy);
     s.w.broker.defect = defect;
     while (!is_wrong(&s) && s.w.clock.now_us < CHAOS_US &&
@@ -532,9 +535,7 @@ static void a_seeded_defect_is_found(void **state)
 /* A failed assertion in src/ ends the process before cmocka can speak. */
 static void on_abort(int number)
 {
-    char text[64];
-    int n = snprintf(text, sizeof(text), "aborted with RBR_SEED=%" PRIu64 "\n", running);
-    (void)!write(STDERR_FILENO, text, (size_t)n);
+    (void)!write(STDERR_FILENO, running, running_n);
     (void)signal(number, SIG_DFL);
 }
 
