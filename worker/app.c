@@ -20,10 +20,15 @@ enum {
 /* The app that the signal handler stops; set while app_run runs. */
 static struct app *running;
 static atomic_int signals;
+static atomic_bool started;
 
+/* While starting, calls to Kafka block and there is nothing to put in order: the group is not
+ * joined and nothing has been read. As process 1 of a container, no handler would mean no end. */
 static void on_signal(int number)
 {
     (void)number;
+    if (!atomic_load(&started))
+        _exit(EXIT_SUCCESS);
     if (atomic_fetch_add(&signals, 1) > 0)
         _exit(1);
     if (running != NULL)
@@ -144,6 +149,7 @@ static struct pipeline_config pipeline_config(const struct settings *s)
 enum err_code app_init(struct app *a, const struct app_config *config, struct err *err)
 {
     *a = (struct app){.config = *config};
+    handle_signals();
     enum err_code code =
         grading_init(&a->grading, config->policy, &config->settings->graders[0], maintain, a, err);
     if (code != ERR_OK)
@@ -162,22 +168,23 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
 enum err_code app_run(struct app *a, struct err *err)
 {
     running = a;
-    handle_signals();
+    atomic_store(&started, true);
     a->next_report_us = clock_mono_us(&clock_real) + REPORT_US;
     loop_run(&a->grading.loop);
     running = NULL;
     const struct err *failure = pipeline_error(a->pipeline);
-    if (failure != NULL) {
-        *err = *failure;
-        return err->code;
-    }
     if (!pipeline_finished(a->pipeline)) {
         /* Kafka does not answer: leave without good order. What was committed stands, the rest is
-         * read again. */
+         * read again. The publisher thread may still be at work on a batch: nothing is freed. */
+        if (failure != NULL)
+            log_error("worker.failed", "%s", failure->msg);
         log_error("worker.gave_up", "Kafka did not let us leave in time; ending without it");
         _exit(EXIT_FAILURE);
     }
-    return ERR_OK;
+    if (failure == NULL)
+        return ERR_OK;
+    *err = *failure;
+    return err->code;
 }
 
 void app_done(struct app *a)

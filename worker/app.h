@@ -3,7 +3,11 @@
  * app_init builds it bottom up, app_run turns the loop until the pipeline has finished, app_done
  * tears it down in reverse. SIGTERM and SIGINT stop it in good order (drain, publish, commit,
  * leave); a second one ends the process at once, which is safe: nothing half done is visible. One
- * app per process. Loop thread. */
+ * app per process. Loop thread.
+ *
+ * A stop ends within drain + 15 s: when Kafka does not answer by then, the process ends as it is,
+ * with a batch on its way perhaps. Nothing is lost, and nothing doubled with exactly_once: see
+ * kafka_sink_new. A signal during app_init ends the process at once. */
 #ifndef RBR_WORKER_APP_H
 #define RBR_WORKER_APP_H
 
