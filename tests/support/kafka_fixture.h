@@ -7,6 +7,7 @@
 #ifndef RBR_TESTS_KAFKA_FIXTURE_H
 #define RBR_TESTS_KAFKA_FIXTURE_H
 
+#include "tsan_threads.h"
 #include "unit.h"
 
 #include "base/clock.h"
