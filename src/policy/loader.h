@@ -45,8 +45,6 @@ const char *did_you_mean(struct str name, const struct str *names, size_t n, cha
 /* Names that rules may use: propositions, and the first n_derived derived ones. */
 bool read_rule(struct loader *l, const struct yaml *y, size_t n_derived, bool top_of_class,
                struct rule *ret);
-/* Marks propositions that the rule uses, through derived ones. */
-void rule_mark(const struct policy *p, const struct rule *r, bool *used);
 
 /* ---- sections.c */
 void load_propositions(struct loader *l);

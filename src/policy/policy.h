@@ -65,6 +65,7 @@ struct proposition {
 struct derived {
     struct str name;
     struct rule rule;
+    bool *uses; /* per proposition: the rule needs it, itself or through other derived ones */
 };
 
 enum feature_kind { FEATURE_PROPOSITION, FEATURE_DERIVED, FEATURE_CLASS };
@@ -204,6 +205,9 @@ void policy_require_weights(const struct policy *p, struct findings *findings);
  * then category. SIZE_MAX when none: then p->unrouted decides. */
 size_t policy_route(const struct policy *p, struct str response_type,
                     struct str category) RBR_MUST_CHECK;
+
+/* Sets `used` for every proposition that the rule needs. */
+void policy_mark(const struct policy *p, const struct rule *r, bool *used);
 
 /* Index by name; SIZE_MAX when absent. */
 size_t policy_find_proposition(const struct policy *p, struct str name) RBR_MUST_CHECK;

@@ -101,7 +101,10 @@ void load_derived(struct loader *l)
             p->derived[p->n_derived++].name = policy_copy(l, m->key);
     for (const struct yaml *m = y->child; m != NULL; m = m->next)
         if (known < p->n_derived && str_eq(p->derived[known].name, m->key)) {
-            (void)read_rule(l, m, known, false, &p->derived[known].rule);
+            struct derived *d = &p->derived[known];
+            d->uses = policy_array(l, p->n_propositions, sizeof(*d->uses));
+            if (read_rule(l, m, known, false, &d->rule))
+                policy_mark(p, &d->rule, d->uses);
             known++;
         }
 }
@@ -402,7 +405,7 @@ static void rule_propositions(const struct policy *p, const struct response_type
 {
     for (size_t c = 0; c < p->n_classes; c++)
         if (type->has_rule[c])
-            rule_mark(p, &type->rules[c], used);
+            policy_mark(p, &type->rules[c], used);
 }
 
 static void type_features(struct loader *l, struct response_type *type, const struct yaml *y)
@@ -435,7 +438,7 @@ static void mark_asked(const struct policy *p, struct response_type *type)
         if (f->kind == FEATURE_PROPOSITION)
             type->asked[f->index] = true;
         else if (f->kind == FEATURE_DERIVED)
-            rule_mark(p, &p->derived[f->index].rule, type->asked);
+            policy_mark(p, &p->derived[f->index].rule, type->asked);
     }
     for (size_t i = 0; i < p->n_propositions; i++) {
         type->asked[i] = type->asked[i] || p->ask_all;

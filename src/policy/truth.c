@@ -78,7 +78,7 @@ bool truth_init(struct truth *t, const struct policy *p, const struct response_t
     *t = (struct truth){.propositions = mem_array(POLICY_PROPOSITIONS_MAX, sizeof(size_t))};
     for (size_t c = 0; c < p->n_classes; c++)
         if (type->has_rule[c])
-            rule_mark(p, &type->rules[c], used);
+            policy_mark(p, &type->rules[c], used);
     for (size_t i = 0; i < p->n_propositions; i++)
         if (used[i]) {
             tables.variable[i] = t->n;

@@ -29,22 +29,12 @@ void features_probabilities(const struct policy *policy, const struct judged *ju
     }
 }
 
-static void mark(const struct policy *policy, const struct rule *r, bool *used)
-{
-    if (r->op == RULE_LITERAL && r->ref_kind == REF_PROPOSITION)
-        used[r->ref] = true;
-    else if (r->op == RULE_LITERAL)
-        mark(policy, &policy->derived[r->ref].rule, used);
-    for (size_t i = 0; i < r->n_kids; i++)
-        mark(policy, &r->kids[i], used);
-}
-
 static void mark_feature(const struct policy *policy, const struct feature *f, bool *used)
 {
     if (f->kind == FEATURE_PROPOSITION)
         used[f->index] = true;
     else if (f->kind == FEATURE_DERIVED)
-        mark(policy, &policy->derived[f->index].rule, used);
+        policy_mark(policy, &policy->derived[f->index].rule, used);
 }
 
 size_t features_missing(const struct policy *policy, const struct response_type *type,
@@ -59,7 +49,7 @@ size_t features_missing(const struct policy *policy, const struct response_type 
         return 0;
     for (size_t k = 0; k < policy->n_classes; k++)
         if (type->has_rule[k])
-            mark(policy, &type->rules[k], used);
+            policy_mark(policy, &type->rules[k], used);
     for (size_t i = 0; i < type->n_features; i++)
         if (type->features[i].weighted)
             mark_feature(policy, &type->features[i], used);

@@ -43,7 +43,6 @@ struct settings_grader {
     bool fixed_in_flight; /* flow: adaptive | fixed */
     int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;
     uint64_t attempts, top_logprobs;
-    double price_input, price_output; /* USD per million tokens */
     int64_t keep_alive_us;
     bool insecure; /* plain http outside loopback is meant */
 };

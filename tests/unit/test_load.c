@@ -303,6 +303,30 @@ static void errors_of_another_policy_are_not_ours(void **state RBR_UNUSED)
     findings_done(&f);
 }
 
+/* Walking a derived proposition once per reference would take 2^200 steps. */
+static void a_chain_of_doubled_references_loads_at_once(void **state RBR_UNUSED)
+{
+    enum { LINKS = 200 };
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    (void)buf_append_z(&b, "prompt_template: \"{response} {question}\"\n"
+                           "completion_class_order: [good, bad]\n"
+                           "completion_classes:\n"
+                           "  good: {t: {d200: true}}\n"
+                           "  bad: {t: {d200: false}}\n"
+                           "simple_propositions: {q: {prompt: \"is it?\"}}\n"
+                           "derived_propositions:\n"
+                           "  d0: {q: true}\n");
+    for (int i = 1; i <= LINKS; i++)
+        (void)buf_printf(&b, "  d%d: {any: [{d%d: true}, {d%d: true}]}\n", i, i - 1, i - 1);
+    (void)buf_append(&b, "", 1);
+    struct policy *p = policies_overlaid(b.p, NULL);
+    assert_int_equal(p->response_types[0].n_asked, 1);
+    assert_true(p->derived[LINKS].uses[0]);
+    policy_free(p);
+    buf_done(&b);
+}
+
 static void limits_on_counts(void **state RBR_UNUSED)
 {
     static const struct {
@@ -355,6 +379,7 @@ int main(void)
         cmocka_unit_test(files_that_are_none),
         cmocka_unit_test(a_file_has_at_most_a_mebibyte),
         cmocka_unit_test(errors_of_another_policy_are_not_ours),
+        cmocka_unit_test(a_chain_of_doubled_references_loads_at_once),
         cmocka_unit_test(limits_on_counts),
     };
     return cmocka_run_group_tests_name("load", tests, NULL, NULL);
