@@ -125,6 +125,8 @@ struct str record_response(const struct record *r)
 {
     for (size_t i = r->n_completion; i > 0; i--) {
         const struct message *m = &r->completion[i - 1];
+        if (str_eq(m->role, STR("tool"))) /* what a tool said is not the model's */
+            continue;
         if (m->content.n > 0)
             return m->content;
         for (size_t k = m->n_parts; k > 0; k--)

@@ -159,7 +159,8 @@ struct record *record_decode(struct arena *a, struct str value, enum record_form
 /* The format a `content-type` header names; RECORD_DETECT when it names none of ours. */
 enum record_format record_format_of(struct str content_type);
 
-/* The last completion message's text is what the grader reads as {response}. Never NULL text. */
+/* The last text of the completion that is the model's, not a tool's: what the grader reads as
+ * {response}. Never NULL text. */
 struct str record_response(const struct record *r);
 
 /* One line for logs and dead letters: "NOT_UTF8 at byte 17, prompt[0].content: invalid UTF-8". */

@@ -110,6 +110,8 @@ static void the_response_is_the_last_text(void **state RBR_UNUSED)
         {.content = STR_INIT("first")}, {.parts = parts, .n_parts = 3}, {.content = STR_INIT("")}};
     struct record r = {.completion = messages, .n_completion = 3};
     assert_str(record_response(&r), "two");
+    messages[1].role = STR("tool");
+    assert_str(record_response(&r), "first");
     r.n_completion = 1;
     assert_str(record_response(&r), "first");
     r.n_completion = 0;
