@@ -1,0 +1,253 @@
+/* The fastest grader there can be, for measuring the client: one thread, epoll, keep-alive, and one
+ * fixed reply of about 2 KB in the shape of an OpenAI server with 20 alternatives.
+ *
+ * It reads the head once for Content-Length, answers a request when its last byte is there, several
+ * in one write when they came together (pipelining), and looks at nothing else. Prints its port on
+ * stdout and runs until its stdin is closed.
+ *
+ * usage: fake_grader [DELAY_MS]   0: answer at once */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 256, HEAD_MAX = 8192, READ_MAX = 256 * 1024, FD_MAX = 65536 };
+
+struct connection {
+    char head[HEAD_MAX]; /* of a request whose head is not complete */
+    size_t n_head;
+    size_t body_left;
+    bool in_body;
+};
+
+struct answer {
+    int fd;
+    unsigned count;
+    long long due_ms;
+};
+
+static struct connection *connections[FD_MAX];
+static struct answer *answers; /* with a delay: a ring in order of due time */
+static size_t answers_first, answers_n, answers_cap;
+static char reply[4096];
+static size_t n_reply;
+static long long delay_ms;
+
+static void make_reply(void)
+{
+    static const char *const tokens[] = {
+        "Yes",  " No",     "No",    " Yes", "yes",    "no",      "The",   "I",    "It", "\\n",
+        "True", "Correct", "False", "Sure", "Indeed", "Perhaps", "Maybe", "This", "**", "Well"};
+    char body[4096], *p = body, *end = body + sizeof(body);
+    p += snprintf(
+        p, (size_t)(end - p),
+        "{\"id\":\"chatcmpl-7b1f2f0c9d3e4f5a8b6c\",\"object\":\"chat.completion\","
+        "\"created\":1790000000,\"model\":\"judge\",\"choices\":[{\"index\":0,\"message\":{"
+        "\"role\":\"assistant\",\"content\":\"Yes\",\"refusal\":null,\"reasoning\":null,"
+        "\"tool_calls\":[]},\"logprobs\":{\"content\":[{\"token\":\"Yes\",\"logprob\":"
+        "-0.223143551,\"bytes\":[89,101,115],\"top_logprobs\":[");
+    for (int i = 0; i < 20; i++)
+        p += snprintf(p, (size_t)(end - p),
+                      "%s{\"token\":\"%s\",\"logprob\":-%d.%09d,\"bytes\":[%d,101,115]}",
+                      i > 0 ? "," : "", tokens[i], i == 0 ? 0 : i / 2 + 2,
+                      i == 0 ? 223143551 : 700000000 + i * 13577, 60 + i);
+    p += snprintf(p, (size_t)(end - p),
+                  "]}]},\"finish_reason\":\"length\",\"stop_reason\":null}],\"usage\":{"
+                  "\"prompt_tokens\":1043,\"total_tokens\":1044,\"completion_tokens\":1,"
+                  "\"prompt_tokens_details\":{\"cached_tokens\":1008}},\"prompt_logprobs\":null}");
+    n_reply = (size_t)snprintf(reply, sizeof(reply),
+                               "HTTP/1.1 200 OK\r\ndate: Tue, 24 Nov 2026 07:00:00 GMT\r\nserver: "
+                               "uvicorn\r\ncontent-length: %td\r\ncontent-type: "
+                               "application/json\r\n\r\n%.*s",
+                               p - body, (int)(p - body), body);
+}
+
+static long long now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+}
+
+static void drop(int fd)
+{
+    free(connections[fd]);
+    connections[fd] = NULL;
+    for (size_t i = 0; i < answers_n; i++)
+        if (answers[(answers_first + i) % answers_cap].fd == fd)
+            answers[(answers_first + i) % answers_cap].fd = -1;
+    (void)close(fd);
+}
+
+static void say(int fd, unsigned count)
+{
+    for (; count > 0; count--)
+        for (size_t at = 0; at < n_reply;) {
+            ssize_t n = send(fd, reply + at, n_reply - at, MSG_NOSIGNAL);
+            if (n < 0 && errno == EAGAIN)
+                continue; /* a client that does not read: only benches connect here */
+            if (n <= 0)
+                return;
+            at += (size_t)n;
+        }
+}
+
+static void say_later(int fd, unsigned count)
+{
+    if (answers_n == answers_cap) {
+        size_t cap = answers_cap > 0 ? answers_cap * 2 : 1024;
+        struct answer *grown = calloc(cap, sizeof(*grown));
+        if (grown == NULL)
+            abort();
+        for (size_t i = 0; i < answers_n; i++)
+            grown[i] = answers[(answers_first + i) % answers_cap];
+        free(answers);
+        answers = grown;
+        answers_cap = cap;
+        answers_first = 0;
+    }
+    answers[(answers_first + answers_n++) % answers_cap] =
+        (struct answer){fd, count, now_ms() + delay_ms};
+}
+
+/* What is due; returns the wait for the next, -1 for none. */
+static int say_due(void)
+{
+    while (answers_n > 0) {
+        struct answer *a = &answers[answers_first];
+        long long wait = a->due_ms - now_ms();
+        if (wait > 0)
+            return (int)wait;
+        if (a->fd >= 0)
+            say(a->fd, a->count);
+        answers_first = (answers_first + 1) % answers_cap;
+        answers_n--;
+    }
+    return -1;
+}
+
+/* Takes head bytes up to the blank line; returns how many of data it used. */
+static size_t take_head(struct connection *c, const char *data, size_t n)
+{
+    size_t before = c->n_head, take = n < HEAD_MAX - before ? n : HEAD_MAX - before;
+    memcpy(c->head + before, data, take);
+    c->n_head += take;
+    char *end = memmem(c->head, c->n_head, "\r\n\r\n", 4);
+    if (end == NULL)
+        return take;
+    size_t head = (size_t)(end - c->head) + 4;
+    c->body_left = 0;
+    for (char *p = c->head; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+        if (strncasecmp(p + 1, "content-length:", 15) == 0)
+            c->body_left = strtoul(p + 16, NULL, 10);
+    c->in_body = true;
+    c->n_head = 0;
+    return head - before;
+}
+
+/* False: a head that never ends. */
+static bool consume(struct connection *c, const char *data, size_t n, unsigned *ret_complete)
+{
+    while (n > 0 || (c->in_body && c->body_left == 0)) {
+        size_t used;
+        if (c->in_body) {
+            used = n < c->body_left ? n : c->body_left;
+            c->body_left -= used;
+            if (c->body_left == 0) {
+                c->in_body = false;
+                (*ret_complete)++;
+            }
+        } else {
+            used = take_head(c, data, n);
+            if (used == 0)
+                return false;
+        }
+        data += used;
+        n -= used;
+    }
+    return true;
+}
+
+static void serve(int fd)
+{
+    static char in[READ_MAX];
+    unsigned complete = 0;
+    ssize_t n = recv(fd, in, sizeof(in), 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0 || !consume(connections[fd], in, (size_t)n, &complete)) {
+        drop(fd);
+        return;
+    }
+    if (complete > 0 && delay_ms > 0)
+        say_later(fd, complete);
+    else
+        say(fd, complete);
+}
+
+static void accept_all(int listener, int epoll)
+{
+    int fd, on = 1;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+        if (fd >= FD_MAX) {
+            (void)close(fd);
+            continue;
+        }
+        connections[fd] = calloc(1, sizeof(struct connection));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
+    }
+}
+
+static int listen_on_loopback(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(fd, 4096) != 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &size) != 0) {
+        perror("fake_grader");
+        exit(EXIT_FAILURE);
+    }
+    (void)printf("%u\n", ntohs(at.sin_port));
+    (void)fflush(stdout);
+    return fd;
+}
+
+int main(int argc, char **argv)
+{
+    struct rlimit files = {FD_MAX, FD_MAX};
+    struct epoll_event events[EVENTS];
+    delay_ms = argc > 1 ? atoll(argv[1]) : 0;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    make_reply();
+    int listener = listen_on_loopback(), epoll = epoll_create1(0);
+    struct epoll_event e = {.events = EPOLLIN, .data.fd = listener};
+    (void)epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e);
+    e.data.fd = STDIN_FILENO;
+    (void)epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO,
+                    &e); /* fails for a file: then kill ends us */
+    for (;;) {
+        int n = epoll_wait(epoll, events, EVENTS, delay_ms > 0 ? say_due() : -1);
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.fd == STDIN_FILENO)
+                return EXIT_SUCCESS;
+            if (events[i].data.fd == listener)
+                accept_all(listener, epoll);
+            else
+                serve(events[i].data.fd);
+        }
+    }
+}
