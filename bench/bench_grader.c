@@ -156,7 +156,7 @@ static double run(struct bench *b, size_t requests)
 static void measure(unsigned port, struct policy *policy, const struct record *record,
                     size_t connections, size_t requests, size_t runs, long delay_ms)
 {
-    double per_request[RUNS_MAX], wall = 0;
+    double per_request[RUNS_MAX] = {0}, wall = 0;
     size_t jobs = (connections + QUESTIONS - 1) / QUESTIONS + 1, rss_before = bench_rss_bytes();
     size_t graded = 0, ungraded = 0;
     struct bench b = {.policy = policy, .record = *record};

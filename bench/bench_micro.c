@@ -111,7 +111,7 @@ static void make_reply(struct subject *s)
 static void measure(const char *name, void (*piece)(struct subject *), struct subject *s,
                     double seconds)
 {
-    double runs[PIECE_RUNS];
+    double runs[PIECE_RUNS] = {0};
     size_t calls = 0;
     for (size_t i = 0; i < PIECE_RUNS; i++) {
         double began = bench_cpu_us(), took = 0;
