@@ -106,8 +106,8 @@ static void open_client(struct bench *b, unsigned port, size_t connections)
     char url[64];
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
     struct http_config http = {.max_connections = connections + 16,
-                               .reply_bytes_max = 256 * 1024,
-                               .header_bytes_max = 64 * 1024,
+                               .reply_bytes_max = 1u << 18,
+                               .header_bytes_max = 1u << 16,
                                .connect_timeout_us = 2000000,
                                .first_byte_timeout_us = 30000000,
                                .keep_alive_us = 4000000};
@@ -208,7 +208,7 @@ int main(int argc, char **argv)
     size_t lists = argc > 5 ? 1 : ARRAY_LEN(connections);
     if (argc > 5)
         connections[0] = strtoul(argv[5], NULL, 10);
-    if (connections[0] == 0 || runs == 0 || runs > RUNS_MAX || requests < QUESTIONS * 1000)
+    if (connections[0] == 0 || runs == 0 || runs > RUNS_MAX || requests < (size_t)1000 * QUESTIONS)
         bench_die("REQUESTS: at least 6000; RUNS: 1 to 64");
     struct message turns[2];
     struct record record;

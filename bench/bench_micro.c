@@ -116,9 +116,12 @@ static void measure(const char *name, void (*piece)(struct subject *), struct su
     for (size_t i = 0; i < PIECE_RUNS; i++) {
         double began = bench_cpu_us(), took = 0;
         size_t n = 0;
-        for (; took < seconds / PIECE_RUNS * 1e6; took = bench_cpu_us() - began, n += 1000)
+        while (took < seconds / PIECE_RUNS * 1e6) {
             for (int k = 0; k < 1000; k++)
                 piece(s);
+            n += 1000;
+            took = bench_cpu_us() - began;
+        }
         runs[i] = took * 1e3 / (double)n;
         calls += n;
     }
@@ -146,7 +149,7 @@ int main(int argc, char **argv)
                                    .n_endpoints = 1,
                                    .max_in_flight = 1,
                                    .top_logprobs = 20};
-    double seconds = argc > 1 ? atof(argv[1]) : 1;
+    double seconds = argc > 1 ? strtod(argv[1], NULL) : 1;
     struct arena frame;
     bench_text(s.text, sizeof(s.text));
     bench_record(&s.record, s.turns, (struct str){s.text, sizeof(s.text)});

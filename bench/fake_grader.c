@@ -77,7 +77,7 @@ static long long now_ms(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void drop(int fd)
@@ -230,7 +230,7 @@ int main(int argc, char **argv)
 {
     struct rlimit files = {FD_MAX, FD_MAX};
     struct epoll_event events[EVENTS];
-    delay_ms = argc > 1 ? atoll(argv[1]) : 0;
+    delay_ms = argc > 1 ? strtoll(argv[1], NULL, 10) : 0;
     (void)setrlimit(RLIMIT_NOFILE, &files);
     make_reply();
     int listener = listen_on_loopback(), epoll = epoll_create1(0);
