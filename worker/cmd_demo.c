@@ -103,7 +103,9 @@ static struct settings *load_settings(const struct demo *d)
                      "log: {level: warning}\n",
                      kafka_mock_brokers(d->mock), d->grader != NULL ? "grader" : "stand-in",
                      d->model != NULL ? d->model : "stand-in", d->grader != NULL ? d->grader : url);
-    struct settings *s = options_load_settings_text(STR("rbr demo"), buf_str(&yaml));
+    struct settings *s = options_load_settings_text(STR("rbr demo"), buf_str(&yaml),
+                                                    SETTINGS_NEED_KAFKA | SETTINGS_NEED_GRADER |
+                                                        SETTINGS_NEED_POLICY);
     buf_done(&yaml);
     return s;
 }

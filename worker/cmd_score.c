@@ -333,23 +333,19 @@ static int score(const struct arguments *args, const struct policy *policy,
     return exit_code;
 }
 
-/* The grader: --grader, else the settings' first, else none. */
-static int score_with(const struct arguments *args, const struct settings *settings)
+/* The policy: --policy, else the settings'. The grader: --grader, else the settings' first, else
+ * none. Either settings may be NULL. */
+static int score_with(const struct arguments *args, const struct settings *settings,
+                      const struct settings *given)
 {
+    const struct settings *of_grader = given != NULL ? given : settings;
     struct policy *policy = args->n_policies > 0
                                 ? options_load_policy(args->policies, args->n_policies, false, true)
                                 : options_policy_of(settings, false);
     if (policy == NULL)
         return EXIT_USAGE;
-    struct str url = str_z(args->grader);
-    struct settings_grader given =
-        grading_config_for(&url, args->model != NULL ? str_z(args->model) : STR("default"));
-    const struct settings_grader *grader = NULL;
-    if (args->grader != NULL)
-        grader = &given;
-    else if (settings != NULL && settings->n_graders > 0)
-        grader = &settings->graders[0];
-    int exit_code = score(args, policy, grader);
+    bool has_grader = of_grader != NULL && of_grader->n_graders > 0;
+    int exit_code = score(args, policy, has_grader ? &of_grader->graders[0] : NULL);
     policy_free(policy);
     return exit_code;
 }
@@ -361,15 +357,17 @@ int cmd_score(int argc, char **argv)
     argp_err_exit_status = EXIT_USAGE;
     (void)argp_parse(&argp, argc, argv, 0, NULL, &args);
     /* With a policy and a place to take judgments from, no settings are needed. */
-    if (args.n_policies > 0 && args.options.file == NULL)
-        return score_with(&args, NULL);
+    bool needed = args.n_policies == 0 || args.options.file != NULL;
     unsigned needs =
         (args.n_policies == 0 ? (unsigned)SETTINGS_NEED_POLICY : 0u) |
         (args.grader == NULL && !args.use_labels ? (unsigned)SETTINGS_NEED_GRADER : 0u);
-    struct settings *settings = options_load_settings(&args.options, needs);
-    if (settings == NULL)
-        return EXIT_USAGE;
-    int exit_code = score_with(&args, settings);
+    struct settings *settings = needed ? options_load_settings(&args.options, needs) : NULL;
+    struct settings *given =
+        args.grader != NULL ? options_grader_settings(args.grader, args.model) : NULL;
+    int exit_code = EXIT_USAGE;
+    if ((!needed || settings != NULL) && (args.grader == NULL || given != NULL))
+        exit_code = score_with(&args, settings, given);
+    settings_free(given);
     settings_free(settings);
     return exit_code;
 }

@@ -99,20 +99,3 @@ int64_t grading_tick(struct grading *g)
 {
     return g->grader != NULL ? grader_tick(g->grader) : CLOCK_NEVER;
 }
-
-struct settings_grader grading_config_for(struct str *url, struct str model)
-{
-    return (struct settings_grader){
-        .name = STR("cli"),
-        .dialect = STR("chat"),
-        .model = model,
-        .endpoints = {url, 1},
-        .max_in_flight = 256,
-        .connect_timeout_us = 2000000,
-        .first_byte_timeout_us = 30000000,
-        .total_timeout_us = 60000000,
-        .attempts = 3,
-        .top_logprobs = 20,
-        .keep_alive_us = 4000000,
-    };
-}

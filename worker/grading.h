@@ -28,7 +28,4 @@ void grading_done(struct grading *g);
 /* For maintain: starts requests; returns when it wants to be called again. */
 int64_t grading_tick(struct grading *g);
 
-/* Settings of a grader known by its URL only (`--grader URL`). */
-struct settings_grader grading_config_for(struct str *url, struct str model);
-
 #endif

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
+
 enum { KEY_SET = 0x100 };
 
 static const struct argp_option option_list[] = {
@@ -49,11 +51,26 @@ struct settings *options_load_settings(const struct options *o, unsigned needs)
     return load(str_z(o->file != NULL ? o->file : OPTIONS_DEFAULT_FILE), NULL, o, needs);
 }
 
-struct settings *options_load_settings_text(struct str name, struct str text)
+struct settings *options_load_settings_text(struct str name, struct str text, unsigned needs)
 {
     const struct options none = {0};
-    return load(name, &text, &none,
-                SETTINGS_NEED_KAFKA | SETTINGS_NEED_GRADER | SETTINGS_NEED_POLICY);
+    return load(name, &text, &none, needs);
+}
+
+struct settings *options_grader_settings(const char *url, const char *model)
+{
+    struct buf yaml;
+    buf_init(&yaml, 1u << 16);
+    /* A JSON string is a YAML string. */
+    (void)buf_append_z(&yaml, "graders: [{insecure: true, endpoints: [");
+    (void)json_quote(&yaml, str_z(url));
+    (void)buf_append_z(&yaml, "], model: ");
+    (void)json_quote(&yaml, str_z(model != NULL ? model : "default"));
+    (void)buf_append_z(&yaml, "}]\n");
+    struct settings *s =
+        options_load_settings_text(STR("--grader"), buf_str(&yaml), SETTINGS_NEED_GRADER);
+    buf_done(&yaml);
+    return s;
 }
 
 struct policy *options_load_policy(const struct policy_file *files, size_t n, bool require_weights,

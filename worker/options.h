@@ -24,8 +24,11 @@ extern const struct argp options_argp; /* its input is a struct options */
 /* Loads the settings, printing every problem to stderr; NULL when there is one. */
 struct settings *options_load_settings(const struct options *o, unsigned needs);
 
-/* The same from text that needs everything, named `name` in messages. */
-struct settings *options_load_settings_text(struct str name, struct str text);
+/* The same from text; `name` stands for the file in messages. */
+struct settings *options_load_settings_text(struct str name, struct str text, unsigned needs);
+
+/* Settings that say nothing but one grader's URL and model (`--grader URL`); model NULL: any. */
+struct settings *options_grader_settings(const char *url, const char *model);
 
 /* Loads a policy, printing findings to stderr (warnings too unless `quiet`); NULL on errors. */
 struct policy *options_load_policy(const struct policy_file *files, size_t n, bool require_weights,
