@@ -131,6 +131,8 @@ static void look_up(uv_work_t *work)
     l->err.code = ERR_OK;
     l->again = false;
     rd_kafka_topic_partition_list_t *list = l->partitions;
+    if (list->cnt == 0) /* more members than partitions */
+        return;
     rd_kafka_resp_err_t code = rd_kafka_committed(l->client, list, LOOKUP_TIMEOUT_MS);
     for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
         code = list->elems[i].err;
@@ -138,7 +140,7 @@ static void look_up(uv_work_t *work)
         (void)lookup_failed(l, code, "looking up committed offsets");
         return;
     }
-    if (list->cnt == 0 || atomic_load(&l->stop))
+    if (atomic_load(&l->stop))
         return;
     int64_t *ends = mem_array(2 * (size_t)list->cnt, sizeof(*ends));
     code = kafka_log_ends(l->client, list, LOOKUP_TIMEOUT_MS, ends, ends + list->cnt);
