@@ -106,8 +106,9 @@ static int64_t maintain(void *arg)
     if (a->pipeline == NULL)
         return CLOCK_NEVER;
     int64_t now = clock_mono_us(&clock_real);
+    (void)grading_tick(&a->grading); /* what it settles, the pipeline takes now */
     int64_t due = pipeline_tick(a->pipeline);
-    int64_t grader_due = grading_tick(&a->grading);
+    int64_t grader_due = grading_tick(&a->grading); /* what was admitted is asked now */
     if (atomic_load(&signals) > 0 || enough(a, now) || pipeline_error(a->pipeline) != NULL)
         stop(a, now);
     if (now >= a->next_report_us)
