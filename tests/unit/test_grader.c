@@ -8,7 +8,9 @@
 #include "grader/grader.h"
 #include "grading_fixture.h"
 
-enum { SECOND = 1000000, ENDPOINTS_MAX = 4, GROUPS_MAX = 2000, QUESTIONS = 6 };
+#define SECOND INT64_C(1000000)
+
+enum { ENDPOINTS_MAX = 4, GROUPS_MAX = 2000, QUESTIONS = 6 };
 
 static const char policy_text[] = GRADING_POLICY("R: {response}\\nQ: {question}", "");
 
@@ -56,7 +58,7 @@ static struct fixture_reply good(int64_t delay_us)
 static struct fixture_reply random_reply(struct bench *b)
 {
     static const int statuses[] = {200, 200, 400, 404, 408, 429, 500, 503, 529, 302};
-    struct fixture_reply r = {.delay_us = (int64_t)rng_below(&b->rng, 3 * SECOND)};
+    struct fixture_reply r = {.delay_us = (int64_t)rng_below(&b->rng, (uint64_t)(3 * SECOND))};
     uint64_t dice = rng_below(&b->rng, 10);
     if (dice < 4)
         return good(r.delay_us);
@@ -67,7 +69,7 @@ static struct fixture_reply random_reply(struct bench *b)
     else if (dice == 5)
         r.outcome = (enum transport_outcome)rng_below(&b->rng, TRANSPORT_CANCELLED);
     else if (dice == 6)
-        r.retry_after_us = (int64_t)rng_below(&b->rng, 5 * SECOND) + 1;
+        r.retry_after_us = (int64_t)rng_below(&b->rng, (uint64_t)(5 * SECOND)) + 1;
     r.should_not_retry = rng_below(&b->rng, 20) == 0;
     return r;
 }
@@ -348,7 +350,7 @@ static void retry_after_is_obeyed_up_to_its_cap(void **state RBR_UNUSED)
         int64_t asked, least, most;
     } cases[] = {
         {3 * SECOND, 3 * SECOND, 3 * SECOND},
-        {3600ll * SECOND, 30 * SECOND, 30 * SECOND},
+        {3600 * SECOND, 30 * SECOND, 30 * SECOND},
         {1, 1, SECOND / 2},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -765,9 +767,10 @@ static void under_random_faults_every_judgment_ends(void **state RBR_UNUSED)
             asked[i] = rng_below(&rng, QUESTIONS + 1);
             (void)ask(b, i, asked[i],
                       forever ? CLOCK_NEVER
-                              : b->clock.now_us + 1 + (int64_t)rng_below(&rng, 40 * SECOND));
+                              : b->clock.now_us + 1 +
+                                    (int64_t)rng_below(&rng, (uint64_t)(40 * SECOND)));
             fixture_run(&b->server, tick, b,
-                        b->clock.now_us + (int64_t)rng_below(&rng, SECOND / 4));
+                        b->clock.now_us + (int64_t)rng_below(&rng, (uint64_t)(SECOND / 4)));
             if (rng_below(&rng, 5) == 0 && b->groups[rng_below(&rng, i + 1)].done == 0)
                 grader_cancel(&b->groups[i].group);
         }

@@ -4,10 +4,14 @@
 #include <dirent.h>
 
 #include "base/clock.h"
+#include "base/rng.h"
 #include "grader/http.h"
 #include "scripted_server.h"
 
-enum { PENDING_MAX = 64, MS = 1000, SECOND = 1000000 };
+#define MS     INT64_C(1000)
+#define SECOND INT64_C(1000000)
+
+enum { PENDING_MAX = 64 };
 
 #define OK_REPLY(body_length, body)                                                                \
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " body_length            \
@@ -163,10 +167,10 @@ static struct fixture *fixture_new(const struct http_config *config)
 {
     static const struct http_config usual = {
         .max_connections = 64,
-        .reply_bytes_max = 256 * 1024,
-        .header_bytes_max = 64 * 1024,
+        .reply_bytes_max = 1u << 18,
+        .header_bytes_max = 1u << 16,
         .connect_timeout_us = 2 * SECOND,
-        .first_byte_timeout_us = 30ll * SECOND,
+        .first_byte_timeout_us = 30 * SECOND,
         .keep_alive_us = 4 * SECOND,
     };
     struct fixture *f = mem_alloc(sizeof(*f));
@@ -244,7 +248,7 @@ static struct result *get(struct fixture *f, const char *path, int64_t timeout_u
     http_endpoint_free(f->endpoint);
     f->endpoint = endpoint_at(f, f->server.port, path, "");
     struct result *r = send_to(f, 0, f->endpoint, STR("{}"), timeout_us);
-    run(f, 5ll * SECOND);
+    run(f, 5 * SECOND);
     assert_int_equal(r->done, 1);
     return r;
 }
@@ -308,7 +312,7 @@ static void retry_headers_are_read(void **state RBR_UNUSED)
     struct fixture *f = fixture_new(NULL);
     assert_int_equal(get(f, "/429", SECOND)->retry_after_us, 1500 * MS);
     assert_int_equal(get(f, "/429-ms", SECOND)->retry_after_us, 250 * MS);
-    assert_true(get(f, "/503-date", SECOND)->retry_after_us > 3600ll * SECOND);
+    assert_true(get(f, "/503-date", SECOND)->retry_after_us > 3600 * SECOND);
     assert_int_equal(get(f, "/503-past", SECOND)->retry_after_us, -1);
     struct result *r = get(f, "/503-odd", SECOND);
     assert_int_equal(r->retry_after_us, -1);
@@ -449,11 +453,11 @@ static void the_first_byte_has_its_own_time(void **state RBR_UNUSED)
                                  .keep_alive_us = SECOND};
     struct fixture *f = fixture_new(&config);
     int64_t began = clock_mono_us(&clock_real);
-    assert_int_equal(get(f, "/hang", 30ll * SECOND)->outcome, TRANSPORT_TIMEOUT);
+    assert_int_equal(get(f, "/hang", 30 * SECOND)->outcome, TRANSPORT_TIMEOUT);
     assert_in_range(clock_mono_us(&clock_real) - began, 950 * MS, 1500 * MS);
     assert_non_null(strstr(f->results[0].detail, "no byte of a reply"));
     began = clock_mono_us(&clock_real);
-    assert_int_equal(get(f, "/hang-in-body", 30ll * SECOND)->outcome, TRANSPORT_TIMEOUT);
+    assert_int_equal(get(f, "/hang-in-body", 30 * SECOND)->outcome, TRANSPORT_TIMEOUT);
     assert_in_range(clock_mono_us(&clock_real) - began, 950 * MS, 1500 * MS);
     fixture_free(f);
 }
@@ -474,10 +478,10 @@ static void bodies_arrive_as_written(void **state RBR_UNUSED)
         r->req = (struct transport_req){.endpoint = f->endpoint,
                                         .parts = parts,
                                         .n_parts = 3,
-                                        .timeout_us = 5ll * SECOND,
+                                        .timeout_us = 5 * SECOND,
                                         .done = on_done};
         send_again(r);
-        run(f, 5ll * SECOND);
+        run(f, 5 * SECOND);
         assert_int_equal(r->outcome, TRANSPORT_REPLY);
         assert_int_equal(f->n_last_body, sizes[i]);
         assert_memory_equal(f->last_body, text, sizes[i]);
@@ -508,7 +512,7 @@ static void a_cancelled_request_ends_soon_and_once(void **state RBR_UNUSED)
     struct fixture *f = fixture_new(NULL);
     f->endpoint = endpoint_at(f, f->server.port, "/hang", "");
     for (size_t i = 0; i < 20; i++)
-        (void)send_to(f, i, f->endpoint, STR("{}"), 20ll * SECOND);
+        (void)send_to(f, i, f->endpoint, STR("{}"), 20 * SECOND);
     run(f, 50 * MS);
     int64_t began = clock_mono_us(&clock_real);
     for (size_t i = 0; i < 20; i++) {
@@ -548,7 +552,7 @@ static void cancelling_from_done_loses_nobody(void **state RBR_UNUSED)
     for (int order = 0; order < 2; order++) {
         struct result *a = send_to(f, 0, f->endpoint, STR("{}"), 100 * MS);
         struct result *b = send_to(f, 1, f->endpoint, STR("{}"), 100 * MS);
-        struct result *c = send_to(f, 2, f->endpoint, STR("{}"), 60ll * SECOND);
+        struct result *c = send_to(f, 2, f->endpoint, STR("{}"), 60 * SECOND);
         a->cancels[order] = c;
         a->cancels[1 - order] = b;
         b->cancels[order] = c;
@@ -567,7 +571,7 @@ static void the_end_of_the_last_request_wakes_the_loop(void **state RBR_UNUSED)
     struct fixture *f = fixture_new(NULL);
     f->endpoint = endpoint_at(f, f->server.port, "/hang", "");
     for (int i = 0; i < 3; i++) {
-        struct result *r = send_to(f, 0, f->endpoint, STR("{}"), 20ll * SECOND);
+        struct result *r = send_to(f, 0, f->endpoint, STR("{}"), 20 * SECOND);
         run(f, 30 * MS);
         int64_t began = clock_mono_us(&clock_real);
         cancel(f, r);
@@ -644,19 +648,20 @@ static void a_mix_of_everything_ends(void **state RBR_UNUSED)
     uint64_t seed = unit_seed();
     size_t before = open_descriptors();
     struct fixture *f = fixture_new(NULL);
-    srand((unsigned)seed);
+    struct rng rng;
+    rng_init(&rng, seed);
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
         endpoints[i] = endpoint_at(f, f->server.port, paths[i], "");
     for (int round = 0; round < 8; round++) {
         for (size_t i = 0; i < PENDING_MAX; i++) {
-            (void)send_to(f, i, endpoints[(size_t)rand() % ARRAY_LEN(paths)], STR("{\"a\":1}"),
-                          (rand() % 300 + 1) * MS);
-            if (rand() % 8 == 0)
-                cancel(f, &f->results[(size_t)rand() % (i + 1)]);
-            if (rand() % 16 == 0)
+            (void)send_to(f, i, endpoints[rng_below(&rng, ARRAY_LEN(paths))], STR("{\"a\":1}"),
+                          (int64_t)(rng_below(&rng, 300) + 1) * MS);
+            if (rng_below(&rng, 8) == 0)
+                cancel(f, &f->results[rng_below(&rng, i + 1)]);
+            if (rng_below(&rng, 16) == 0)
                 run(f, 2 * MS);
         }
-        run(f, 5ll * SECOND);
+        run(f, 5 * SECOND);
         assert_int_equal(f->left, 0);
         for (size_t i = 0; i < PENDING_MAX; i++)
             assert_int_equal(f->results[i].done, 1);

@@ -18,7 +18,7 @@
     "  json: {check: {json: object}}\n"                                                            \
     "  short: {check: {max_chars: 4}}\n" options
 
-enum { SECOND = 1000000 };
+#define SECOND INT64_C(1000000)
 
 struct bench {
     struct clock_fixture clock;
