@@ -102,7 +102,7 @@ static void a_megabyte_of_brackets_is_no_trouble(void **state RBR_UNUSED)
     assert_non_null(text);
     memset(text, '<', N);
     struct buf b;
-    buf_init(&b, 2u * N);
+    buf_init(&b, (size_t)2 * N);
     assert_int_equal(prompt_neutralise(&b, (struct str){text, N}), 0);
     assert_int_equal(b.n, N);
     for (size_t i = 0; i < N; i += 64)
