@@ -17,20 +17,17 @@ static const char doc[] =
     "  rbr check -c config/worker.yaml --probe\n\n"
     "Exit code: 0 nothing wrong (warnings allowed), 1 a probe failed, 2 errors found.";
 
-enum { KEY_POLICY = 0x400, KEY_PROBE, KEY_DUMP, KEY_PRINT_DOCS, KEY_PRINT_SCHEMA };
+enum { KEY_PROBE = 0x400, KEY_DUMP, KEY_PRINT_DOCS, KEY_PRINT_SCHEMA };
 
 enum mode { MODE_CHECK, MODE_DUMP, MODE_PRINT_DOCS, MODE_PRINT_SCHEMA };
 
 struct arguments {
     struct options options;
-    struct policy_file policies[OPTIONS_POLICIES_MAX];
-    size_t n_policies;
     enum mode mode;
     bool probe;
 };
 
 static const struct argp_option option_list[] = {
-    {"policy", KEY_POLICY, "FILE", 0, "check this policy file; again for an overlay", 0},
     {"probe", KEY_PROBE, 0, 0, "ask the graders", 0},
     {"dump", KEY_DUMP, 0, 0, "print every setting with its value, secrets redacted", 0},
     {"print-docs", KEY_PRINT_DOCS, 0, 0, "print docs/settings.md", 0},
@@ -38,20 +35,15 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&options_argp, 0, NULL, 0}, {&options_policies_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->options;
-        return 0;
-    case KEY_POLICY:
-        if (a->n_policies == OPTIONS_POLICIES_MAX)
-            argp_error(state, "at most %d policy files", OPTIONS_POLICIES_MAX);
-        else
-            a->policies[a->n_policies++].name = str_z(arg);
+        state->child_inputs[0] = state->child_inputs[1] = &a->options;
         return 0;
     case KEY_PROBE:
         a->probe = true;
@@ -106,7 +98,8 @@ static void describe(const struct policy *p)
 
 static int check_policies(const struct arguments *a)
 {
-    struct policy *p = options_load_policy(a->policies, a->n_policies, false, false);
+    struct policy *p =
+        options_load_policy(a->options.policies, a->options.n_policies, false, false);
     if (p == NULL)
         return EXIT_USAGE;
     describe(p);
@@ -141,11 +134,11 @@ int cmd_check(int argc, char **argv)
 {
     struct arguments a = {0};
     const struct argp argp = {option_list, parse, NULL, doc, children, NULL, NULL};
-    argp_err_exit_status = EXIT_USAGE;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
+    options_parse(&argp, argc, argv, &a);
     if (a.mode == MODE_PRINT_DOCS)
         return print_generated(settings_document);
     if (a.mode == MODE_PRINT_SCHEMA)
         return print_generated(settings_schema);
-    return a.n_policies > 0 && a.options.file == NULL ? check_policies(&a) : check_settings(&a);
+    return a.options.n_policies > 0 && a.options.file == NULL ? check_policies(&a)
+                                                              : check_settings(&a);
 }

@@ -255,8 +255,7 @@ int cmd_demo(int argc, char **argv)
 {
     struct demo d = {0};
     const struct argp argp = {option_list, parse, NULL, doc, NULL, NULL, NULL};
-    argp_err_exit_status = EXIT_USAGE;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &d);
+    options_parse(&argp, argc, argv, &d);
     arena_init(&d.arena, MEMORY);
     int exit_code = run(&d);
     kafka_setup_done(&d.kafka);

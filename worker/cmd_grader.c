@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 #include "standin/standin.h"
+#include "worker/options.h"
 
 static const char doc[] =
     "The stand-in grader as a server: chat completions with logprobs, answered by looking for "
@@ -45,8 +46,7 @@ int cmd_grader(int argc, char **argv)
 {
     struct standin_config config = {.address = "127.0.0.1", .port = 8000};
     const struct argp argp = {option_list, parse, NULL, doc, NULL, NULL, NULL};
-    argp_err_exit_status = EXIT_USAGE;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &config);
+    options_parse(&argp, argc, argv, &config);
 
     sigset_t stop;
     (void)sigemptyset(&stop);

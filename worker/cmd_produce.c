@@ -114,8 +114,7 @@ int cmd_produce(int argc, char **argv)
 {
     struct arguments a = {0};
     const struct argp argp = {NULL, parse, "FILE", doc, children, NULL, NULL};
-    argp_err_exit_status = EXIT_USAGE;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
+    options_parse(&argp, argc, argv, &a);
     struct settings *settings = options_load_settings(&a.options, SETTINGS_NEED_KAFKA);
     if (settings == NULL)
         return EXIT_USAGE;

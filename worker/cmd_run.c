@@ -59,8 +59,7 @@ int cmd_run(int argc, char **argv)
 {
     struct options o = {0};
     const struct argp argp = {.parser = parse, .doc = doc, .children = children};
-    argp_err_exit_status = EXIT_USAGE;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
+    options_parse(&argp, argc, argv, &o);
     struct settings *settings = options_load_settings(
         &o, SETTINGS_NEED_KAFKA | SETTINGS_NEED_GRADER | SETTINGS_NEED_POLICY);
     if (settings == NULL)

@@ -28,8 +28,7 @@ static const char doc[] =
 enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSON_LINES, OUTPUT_EXPLAIN };
 
 enum {
-    KEY_POLICY = 0x200,
-    KEY_GRADER,
+    KEY_GRADER = 0x200,
     KEY_MODEL,
     KEY_USE_LABELS,
     KEY_JSON,
@@ -41,8 +40,6 @@ enum {
 
 struct arguments {
     struct options options;
-    struct policy_file policies[OPTIONS_POLICIES_MAX];
-    size_t n_policies;
     const char *grader, *model, *input;
     enum output output;
     bool use_labels;
@@ -73,8 +70,6 @@ struct scoring {
 };
 
 static const struct argp_option option_list[] = {
-    {"policy", KEY_POLICY, "FILE", 0, "policy file; again for an overlay (default: the settings')",
-     0},
     {"grader", KEY_GRADER, "URL", 0, "ask this server (chat dialect)", 0},
     {"model", KEY_MODEL, "NAME", 0, "model name to send with --grader", 0},
     {"use-labels", KEY_USE_LABELS, 0, 0, "take the records' `propositions` as judgments", 0},
@@ -84,20 +79,15 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&options_argp, 0, NULL, 0}, {&options_policies_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->options;
-        return 0;
-    case KEY_POLICY:
-        if (a->n_policies == OPTIONS_POLICIES_MAX)
-            argp_error(state, "at most %d policy files", OPTIONS_POLICIES_MAX);
-        else
-            a->policies[a->n_policies++].name = str_z(arg);
+        state->child_inputs[0] = state->child_inputs[1] = &a->options;
         return 0;
     case KEY_GRADER:
         a->grader = arg;
@@ -339,9 +329,10 @@ static int score_with(const struct arguments *args, const struct settings *setti
                       const struct settings *given)
 {
     const struct settings *of_grader = given != NULL ? given : settings;
-    struct policy *policy = args->n_policies > 0
-                                ? options_load_policy(args->policies, args->n_policies, false, true)
-                                : options_policy_of(settings, false);
+    struct policy *policy =
+        args->options.n_policies > 0
+            ? options_load_policy(args->options.policies, args->options.n_policies, false, true)
+            : options_policy_of(settings, false);
     if (policy == NULL)
         return EXIT_USAGE;
     bool has_grader = of_grader != NULL && of_grader->n_graders > 0;
@@ -354,12 +345,11 @@ int cmd_score(int argc, char **argv)
 {
     struct arguments args = {0};
     const struct argp argp = {option_list, parse, "FILE", doc, children, NULL, NULL};
-    argp_err_exit_status = EXIT_USAGE;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &args);
+    options_parse(&argp, argc, argv, &args);
     /* With a policy and a place to take judgments from, no settings are needed. */
-    bool needed = args.n_policies == 0 || args.options.file != NULL;
+    bool needed = args.options.n_policies == 0 || args.options.file != NULL;
     unsigned needs =
-        (args.n_policies == 0 ? (unsigned)SETTINGS_NEED_POLICY : 0u) |
+        (args.options.n_policies == 0 ? (unsigned)SETTINGS_NEED_POLICY : 0u) |
         (args.grader == NULL && !args.use_labels ? (unsigned)SETTINGS_NEED_GRADER : 0u);
     struct settings *settings = needed ? options_load_settings(&args.options, needs) : NULL;
     struct settings *given =

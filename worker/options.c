@@ -3,12 +3,19 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "worker/cmd.h"
 
-enum { KEY_SET = 0x100 };
+enum { KEY_SET = 0x100, KEY_POLICY };
 
 static const struct argp_option option_list[] = {
     {"config", 'c', "FILE", 0, "settings file (default " OPTIONS_DEFAULT_FILE ")", 0},
     {"set", KEY_SET, "KEY=VALUE", 0, "override one setting, e.g. --set kafka.group=test", 0},
+    {0},
+};
+
+static const struct argp_option policy_list[] = {
+    {"policy", KEY_POLICY, "FILE", 0, "policy file; again for an overlay (default: the settings')",
+     0},
     {0},
 };
 
@@ -25,12 +32,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         else
             o->sets[o->n_sets++] = str_z(arg);
         return 0;
+    case KEY_POLICY:
+        if (o->n_policies == OPTIONS_POLICIES_MAX)
+            argp_error(state, "at most %d policy files", OPTIONS_POLICIES_MAX);
+        else
+            o->policies[o->n_policies++].name = str_z(arg);
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
 const struct argp options_argp = {.options = option_list, .parser = parse};
+const struct argp options_policies_argp = {.options = policy_list, .parser = parse};
+
+void options_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+    argp_err_exit_status = EXIT_USAGE;
+    (void)argp_parse(argp, argc, argv, 0, NULL, input);
+}
 
 static struct settings *load(struct str name, const struct str *text, const struct options *o,
                              unsigned needs)

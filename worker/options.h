@@ -12,14 +12,20 @@ enum { OPTIONS_SETS_MAX = 64, OPTIONS_POLICIES_MAX = 16 };
 
 #define OPTIONS_DEFAULT_FILE "config/worker.yaml"
 
-/* -c FILE and --set KEY=VALUE, as an argp child. */
+/* -c FILE and --set KEY=VALUE; --policy FILE where a command takes it. Argp children. */
 struct options {
     const char *file; /* NULL: the default file */
     struct str sets[OPTIONS_SETS_MAX];
     size_t n_sets;
+    struct policy_file policies[OPTIONS_POLICIES_MAX];
+    size_t n_policies;
 };
 
-extern const struct argp options_argp; /* its input is a struct options */
+/* Their input is a struct options. */
+extern const struct argp options_argp, options_policies_argp;
+
+/* Parses a command's arguments; ends the process with EXIT_USAGE when they are wrong. */
+void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* Loads the settings, printing every problem to stderr; NULL when there is one. */
 struct settings *options_load_settings(const struct options *o, unsigned needs);
