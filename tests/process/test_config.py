@@ -182,7 +182,7 @@ def test_policy(name, tmp_path):
     file.write_text(good.replace(old, new, 1))
     result = rbr("check", "--policy", file)
     assert result.returncode == 2
-    errors = [l for l in result.stderr.decode().splitlines() if ": error: " in l]
+    errors = [line for line in result.stderr.decode().splitlines() if ": error: " in line]
     assert len(errors) == 1, errors
     assert re.search(text, errors[0]), errors[0]
     place = re.match(r"^(\S+):(\d+):(\d+): error: ", errors[0])
@@ -199,7 +199,7 @@ def test_policy(name, tmp_path):
 def test_a_fault_in_two_places_is_said_twice(tmp_path):
     file = tmp_path / "p.yaml"
     file.write_text(TINY.read_text().replace("class_probability: exact", "class_probability: product"))
-    errors = [l for l in rbr("check", "--policy", file).stderr.decode().splitlines() if ": error: " in l]
+    errors = [line for line in rbr("check", "--policy", file).stderr.decode().splitlines() if ": error: " in line]
     assert [re.search("'otherwise' needs class_probability: exact", e) is not None for e in errors] == [True, True]
 
 
@@ -207,7 +207,7 @@ def test_the_place_is_the_place(tmp_path):
     """Line and column point at the word."""
     file = tmp_path / "p.yaml"
     file.write_text(TINY.read_text().replace("ideal: 1.5", "idael: 1.5"))
-    [error] = [l for l in rbr("check", "--policy", file).stderr.decode().splitlines() if ": error: " in l]
+    [error] = [line for line in rbr("check", "--policy", file).stderr.decode().splitlines() if ": error: " in line]
     line, column = map(int, re.search(r":(\d+):(\d+): error", error).groups())
     assert file.read_text().splitlines()[line - 1][column - 1:].startswith("idael")
 

@@ -116,8 +116,8 @@ def test_table(file, grader):
     assert result.returncode == 0
     shown = result.stdout.decode().splitlines()
     assert shown[0].split()[:2] == ["COMPLETION", "TYPE"] and len(shown) == 31
-    assert [l.split()[0] for l in shown[1:]] == [r["completion_id"] for r in made]
-    assert all(l.rstrip().endswith("OK") for l in shown[1:])
+    assert [row.split()[0] for row in shown[1:]] == [r["completion_id"] for r in made]
+    assert all(row.rstrip().endswith("OK") for row in shown[1:])
     assert "\x1b" not in result.stdout.decode()
 
 

@@ -160,7 +160,7 @@ def test_grader_is_fast_enough(grader):
 
 
 def test_verdict_is_the_labels_share():
-    yes = sum(math.exp(l) for t, l in alternatives(b"q") if t.strip(" *").lower() == "yes")
-    no = sum(math.exp(l) for t, l in alternatives(b"q") if t.strip(" *").lower() == "no")
+    yes = sum(math.exp(logprob) for t, logprob in alternatives(b"q") if t.strip(" *").lower() == "yes")
+    no = sum(math.exp(logprob) for t, logprob in alternatives(b"q") if t.strip(" *").lower() == "no")
     assert verdict(b"q") == pytest.approx((yes / (yes + no), yes + no), abs=1e-15)
     assert scripted_grader.good(b"q").startswith(b"HTTP/1.1 200")

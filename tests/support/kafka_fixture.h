@@ -287,7 +287,7 @@ static inline bool kafka_fixture_until(struct kafka_fixture *f, const int *what,
 /* Turns the loop for this long. */
 static inline void kafka_fixture_turn_for(struct kafka_fixture *f, int ms)
 {
-    int64_t until = clock_mono_us(&clock_real) + ms * 1000;
+    int64_t until = clock_mono_us(&clock_real) + (int64_t)ms * 1000;
     loop_wake(&f->loop);
     while (clock_mono_us(&clock_real) < until)
         (void)uv_run(&f->loop.uv, UV_RUN_ONCE);

@@ -27,7 +27,7 @@ def envelope(message, reward, record, policy):
         assert getattr(reward, name) == record.get(name, type(getattr(reward, name))()), name
     assert reward.HasField("sample_index") == ("sample_index" in record)
     assert list(reward.weight_versions) == record.get("weight_versions", [])
-    assert [(l.key, l.value) for l in reward.labels] == [(l["key"], l["value"]) for l in record.get("labels", [])]
+    assert [(x.key, x.value) for x in reward.labels] == [(x["key"], x["value"]) for x in record.get("labels", [])]
     assert len(reward.reward_id) == 32 and int(reward.reward_id, 16) >= 0
     assert len(reward.policy_hash) == 64
     assert reward.received_at_ms <= reward.scored_at_ms
