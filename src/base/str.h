@@ -38,7 +38,7 @@ static inline bool str_has_prefix(struct str s, struct str prefix)
 
 static inline struct str str_sub(struct str s, size_t from, size_t to)
 {
-    return (struct str){s.p != NULL ? s.p + from : NULL, to - from};
+    return (struct str){from > 0 ? s.p + from : s.p, to - from}; /* p may be NULL */
 }
 
 /* White space is space, \t, \n, \r, \v, \f. */

@@ -511,8 +511,10 @@ static void the_shipped_files_load(void **state RBR_UNUSED)
         struct loaded l = {0};
         buf_init(&l.problems.lines, 1u << 20);
         l.settings = settings_load(str_z(files[i]), NULL, NULL, 0, ALL, &l.problems);
-        if (l.settings == NULL)
+        if (l.settings == NULL) {
             fail_msg("%.*s", STR_ARGS(buf_str(&l.problems.lines)));
+            return;
+        }
         assert_str(l.settings->policy_files.items[0], SOURCE_DIR "/config/policies/safety.yaml");
         assert_str(l.settings->kafka.start, "earliest");
         done(&l);

@@ -237,7 +237,7 @@ static void memory_is_bounded(void **state RBR_UNUSED)
     struct yaml_file file = {STR("t"), buf_str(&b)};
     struct yaml_fault fault;
     struct arena small;
-    arena_init(&small, 256 * 1024);
+    arena_init(&small, 1u << 18);
     assert_null(yaml_parse(&small, &file, &fault));
     assert_string_equal(fault.text, "the file needs too much memory");
     arena_done(&small);
