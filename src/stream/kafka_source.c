@@ -34,7 +34,7 @@ enum {
     EVENTS_PER_POLL = 64, /* then the loop gets a turn */
     LOOKUP_TIMEOUT_MS = 10000,
     LOOKUP_RETRY_US = 1000000,
-    CLOSE_WAIT_MS = 5000,
+    CLOSE_WAIT_US = 5000000,
 };
 
 struct kafka_partition {
@@ -531,7 +531,7 @@ static bool closed_at_last(struct kafka_source *s)
         source_close(&s->port);
     if (s->state == LOOKING_UP || s->state == REVOKING)
         assign(s, NULL); /* its event was taken, and not answered */
-    int64_t until = clock_mono_us(&clock_real) + CLOSE_WAIT_MS * 1000;
+    int64_t until = clock_mono_us(&clock_real) + CLOSE_WAIT_US;
     while (!rd_kafka_consumer_closed(s->client) && clock_mono_us(&clock_real) < until) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(s->close_events, 50);
         if (event == NULL)

@@ -190,7 +190,7 @@ static void batches_follow_one_another(void **state RBR_UNUSED)
         struct sink_record records[20];
         for (size_t k = 0; k < ARRAY_LEN(records); k++)
             records[k] = (struct sink_record){.key = STR("k"), .value = STR("v")};
-        const struct sink_offset offset = {str_z(n.input), 0, (i + 1) * 20, {NULL, 0}};
+        const struct sink_offset offset = {str_z(n.input), 0, 20 * ((int64_t)i + 1), {NULL, 0}};
         publish(&p, records, ARRAY_LEN(records), &offset, 1);
         assert_int_equal(p.batch.outcome, SINK_COMMITTED);
     }
