@@ -48,7 +48,8 @@ struct fixture {
 /* ---- the script -------------------------------------------------------------------------------
  */
 
-static char large[400000];
+static char large_body[400000],
+    large_headers[400000]; /* whole replies; written before the server starts */
 
 static const struct script {
     const char *path;
@@ -114,9 +115,9 @@ static struct server_reply answer(void *arg, const struct server_request *req)
         if (strcmp(scripts[i].path, req->path) == 0)
             return scripts[i].reply;
     if (strcmp(req->path, "/large-body") == 0)
-        return (struct server_reply){{large, sizeof(large)}, SERVER_CLOSE, 0};
+        return (struct server_reply){{large_body, sizeof(large_body)}, SERVER_CLOSE, 0};
     if (strcmp(req->path, "/large-headers") == 0)
-        return (struct server_reply){{large, 300000}, SERVER_CLOSE, 0};
+        return (struct server_reply){{large_headers, 300000}, SERVER_CLOSE, 0};
     return (struct server_reply){STR("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"), SERVER_KEEP,
                                  0};
 }
@@ -256,6 +257,19 @@ static struct result *get(struct fixture *f, const char *path, int64_t timeout_u
 /* ---- tests ------------------------------------------------------------------------------------
  */
 
+static void make_large_replies(void)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
+    memset(large_body, 'b', sizeof(large_body));
+    memset(large_headers, 'b', sizeof(large_headers));
+    memcpy(large_body, head, sizeof(head) - 1);
+    memcpy(large_headers, head, sizeof(head) - 3); /* its headers go on */
+    for (size_t k = sizeof(head) - 3; k + 1000 < sizeof(large_headers); k += 1000) {
+        memcpy(large_headers + k, "X-Pad: ", 7);
+        memcpy(large_headers + k + 998, "\r\n", 2);
+    }
+}
+
 static void each_behaviour_has_its_outcome(void **state RBR_UNUSED)
 {
     static const struct {
@@ -285,17 +299,11 @@ static void each_behaviour_has_its_outcome(void **state RBR_UNUSED)
         {"/hang", TRANSPORT_TIMEOUT, 0, STR_INIT("")},
         {"/hang-in-body", TRANSPORT_TIMEOUT, 0, STR_INIT("")},
     };
+    make_large_replies();
     size_t before = open_descriptors();
     struct fixture *f = fixture_new(NULL);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         bool hangs = cases[i].outcome == TRANSPORT_TIMEOUT;
-        if (strcmp(cases[i].path, "/large-body") == 0) {
-            memset(large, 'b', sizeof(large));
-            memcpy(large, STR("HTTP/1.1 200 OK\r\n\r\n").p, 19);
-        } else if (strcmp(cases[i].path, "/large-headers") == 0) {
-            for (size_t k = 17; k + 1000 < sizeof(large); k += 1000)
-                memcpy(large + k, "X-Pad: ", 7), memcpy(large + k + 998, "\r\n", 2);
-        }
         struct result *r = get(f, cases[i].path, hangs ? 200 * MS : 3 * SECOND);
         if (r->outcome != cases[i].outcome || r->status != cases[i].status)
             fail_msg("%s: outcome %d status %d (%s)", cases[i].path, (int)r->outcome, r->status,
