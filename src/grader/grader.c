@@ -461,6 +461,13 @@ void grader_cancel(struct grader_group *group)
 /* ---- identity ---------------------------------------------------------------------------------
  */
 
+static void hash_labels(struct sha256 *h, const struct str *labels, size_t n)
+{
+    sha256_u64(h, n);
+    for (size_t i = 0; i < n; i++)
+        sha256_field(h, labels[i]);
+}
+
 void grader_digest(const struct grader *g, const struct prompt *p, size_t proposition,
                    uint8_t out[JUDGMENT_DIGEST_BYTES])
 {
@@ -476,6 +483,8 @@ void grader_digest(const struct grader *g, const struct prompt *p, size_t propos
     sha256_u64(&h, p->policy->layout);
     sha256_u64(&h, p->policy->neutralise);
     sha256_u64(&h, g->config.top_logprobs);
+    hash_labels(&h, p->policy->yes_labels, p->policy->n_yes_labels);
+    hash_labels(&h, p->policy->no_labels, p->policy->n_no_labels);
     sha256_field(&h, p->policy->prompt_template);
     sha256_field(&h, p->policy->propositions[proposition].question);
     sha256_field(&h, (struct str){(const char *)p->content_hash, sizeof(p->content_hash)});

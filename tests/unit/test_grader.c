@@ -673,7 +673,7 @@ static void a_config_that_cannot_work_is_refused(void **state RBR_UNUSED)
 static void a_digest_is_stable_and_sees_every_ingredient(void **state RBR_UNUSED)
 {
     struct bench *b = bench_new(1, 10);
-    uint8_t digests[8][JUDGMENT_DIGEST_BYTES], again[JUDGMENT_DIGEST_BYTES];
+    uint8_t digests[9][JUDGMENT_DIGEST_BYTES], again[JUDGMENT_DIGEST_BYTES];
     size_t n = 0;
     grader_digest(b->grader, &b->prompt, 0, digests[n++]);
     grader_digest(b->grader, &b->prompt, 0, again);
@@ -681,6 +681,12 @@ static void a_digest_is_stable_and_sees_every_ingredient(void **state RBR_UNUSED
     grader_digest(b->grader, &b->prompt, 1, digests[n++]);
     struct policy *other = grading_policy(GRADING_POLICY("Other {response} {question}", ""));
     struct prompt prompt;
+    assert_int_equal(prompt_build(&b->arena, other, &b->record.record, &prompt), ERR_OK);
+    grader_digest(b->grader, &prompt, 0, digests[n++]);
+    policy_free(other);
+    /* The same questions read by other labels are other judgments. */
+    other = grading_policy(GRADING_POLICY("Other {response} {question}",
+                                          "grading: {labels: {yes: [ja], no: [nein]}}\n"));
     assert_int_equal(prompt_build(&b->arena, other, &b->record.record, &prompt), ERR_OK);
     grader_digest(b->grader, &prompt, 0, digests[n++]);
     struct grading_record record;
