@@ -62,6 +62,7 @@ struct scripted_server {
     struct server_connection connections[SERVER_CONNECTIONS_MAX];
     size_t n;
     atomic_ulong accepted, requests, closed_by_peer;
+    atomic_bool hang_up; /* set by the test: close every connection, soon */
 };
 
 static inline void server_drop(struct scripted_server *s, size_t i, bool reset)
@@ -183,6 +184,11 @@ static inline void *server_main(void *arg)
         (void)poll(fds, s->n + 2, 5);
         if (fds[0].revents != 0)
             return NULL;
+        if (atomic_exchange(&s->hang_up, false)) {
+            while (s->n > 0)
+                server_drop(s, 0, false);
+            continue;
+        }
         for (size_t i = s->n; i > 0; i--) { /* backwards: dropping moves the last one here */
             if (fds[i + 1].revents != 0 && !server_read(s, i - 1))
                 continue;
