@@ -13,13 +13,17 @@
  *   publish -> [to_do] -> publisher: begin, produce, delivery reports, offsets, commit -> inbox ->
  * poll -> done
  *
- * The publisher thread alone calls the producer once it runs. */
+ * The publisher thread alone calls the producer once it runs. A producer whose transaction ended in
+ * an unknown way, or that was fenced, is not used again: without KIP-890 a late request of the old
+ * transaction could tear a new one. A new producer with the same transactional.id ends what is
+ * pending; then the group's committed offsets tell whether the batch is in. */
 
 enum {
     FLUSH_MS = 1000,
     CALL_MS = 10000, /* one blocking call of a transaction */
     PATIENCE_US = 60000000, /* for one batch, retries included */
     ASK_AGAIN_US = 100000,
+    FENCED_AGAIN_US = 60000000, /* fenced twice within: somebody uses our transactional.id */
     SILENCE_US = 15000000, /* without an outcome, and then again, the log says so */
     ENVELOPE_BYTES = 128, /* record header and batch header, generously */
     MESSAGE_BYTES_MAX =
@@ -39,6 +43,7 @@ struct kafka_sink {
     struct sink port;
     rd_kafka_t *consumer; /* the source's: group metadata, commits of at_least_once */
     rd_kafka_t *producer;
+    rd_kafka_conf_t *conf; /* the producer's, to make another of */
     bool transactional;
     struct target targets[TOPICS]; /* by enum sink_topic */
     pthread_t thread;
@@ -56,7 +61,17 @@ struct kafka_sink {
     size_t reports_left;
     size_t refused; /* reports of the batch in hand that say "too large" */
     bool one_by_one; /* until a batch is committed: one message a request, to know which is */
+    int64_t fenced_us; /* when it was last; 0: never */
 };
+
+/* What is left until then, for one blocking call: never 0 or less, which would mean "for ever". */
+static int left_ms(int64_t until_us)
+{
+    int64_t left = (until_us - clock_mono_us(&clock_real)) / 1000;
+    if (left < 1)
+        return 1;
+    return left < CALL_MS ? (int)left : CALL_MS;
+}
 
 /* ---- publisher thread: outcomes ---------------------------------------------------------------
  */
@@ -318,13 +333,126 @@ static enum sink_outcome publish_and_commit(struct kafka_sink *s, struct sink_ba
     return SINK_ABORTED;
 }
 
+/* ---- publisher thread: another producer ---------------------------------------------------------
+ */
+
+static bool stopping(struct kafka_sink *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool stop = s->stop;
+    (void)pthread_mutex_unlock(&s->lock);
+    return stop;
+}
+
+static void end_producer(struct kafka_sink *s)
+{
+    for (size_t i = 0; i < TOPICS; i++) {
+        if (s->targets[i].handle != NULL)
+            rd_kafka_topic_destroy(s->targets[i].handle);
+        s->targets[i].handle = NULL;
+    }
+    if (s->producer != NULL)
+        rd_kafka_destroy(s->producer);
+    s->producer = NULL;
+}
+
+static enum err_code init_transactions(struct kafka_sink *s, int64_t until_us, struct err *err)
+{
+    for (;;) {
+        rd_kafka_error_t *error = rd_kafka_init_transactions(s->producer, left_ms(until_us));
+        if (error == NULL)
+            return ERR_OK;
+        bool again = rd_kafka_error_is_retriable(error) && clock_mono_us(&clock_real) < until_us;
+        enum err_code code =
+            err_set(err, kafka_err_code(rd_kafka_error_code(error)),
+                    "starting the transactional producer: %s", rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+        if (!again)
+            return code;
+    }
+}
+
+static enum err_code make_producer(struct kafka_sink *s, int64_t until_us, struct err *err)
+{
+    s->producer = kafka_client_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(s->conf), err);
+    if (s->producer == NULL)
+        return ERR_INVALID;
+    for (size_t i = 0; i < TOPICS; i++)
+        s->targets[i].handle = rd_kafka_topic_new(s->producer, s->targets[i].topic, NULL);
+    return s->transactional ? init_transactions(s, until_us, err) : ERR_OK;
+}
+
+static bool same_metadata(const rd_kafka_topic_partition_t *p, const struct sink_offset *o)
+{
+    return str_eq((struct str){p->metadata, p->metadata_size}, o->metadata);
+}
+
+/* Whether the batch's offsets are what the group has committed. They are committed together, and no
+ * two batches commit the same, so one partition would do; all are compared all the same. */
+static enum err_code has_landed(struct kafka_sink *s, const struct sink_batch *b, bool *ret,
+                                struct err *err)
+{
+    rd_kafka_topic_partition_list_t *list = offsets_of(b);
+    rd_kafka_resp_err_t code = rd_kafka_committed(s->consumer, list, CALL_MS);
+    bool landed = b->n_offsets > 0;
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        code = p->err;
+        landed = landed && p->offset == b->offsets[i].offset && same_metadata(p, &b->offsets[i]);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return err_set(err, kafka_err_code(code), "looking up committed offsets: %s",
+                       rd_kafka_err2str(code));
+    *ret = landed;
+    return ERR_OK;
+}
+
+/* Replaces the producer and finds out what became of the batch; tries until the brokers answer. */
+static enum sink_outcome recover(struct kafka_sink *s, struct sink_batch *b)
+{
+    bool landed = false;
+    enum err_code code = ERR_OK;
+    log_warning("sink.new_producer", "%s; starting another producer", b->err.msg);
+    while (!stopping(s)) {
+        struct err err = {0};
+        end_producer(s);
+        code = make_producer(s, clock_mono_us(&clock_real) + CALL_MS * 1000LL, &err);
+        if (code == ERR_OK && s->transactional)
+            code = has_landed(s, b, &landed, &err);
+        if (code == ERR_OK) {
+            log_info("sink.recovered", "the batch %s",
+                     landed ? "was committed" : "was not committed");
+            return landed ? SINK_COMMITTED : SINK_ABORTED;
+        }
+        b->err = err;
+        if (err_class(code) != ERR_CLASS_TRANSIENT)
+            break;
+        (void)usleep(ASK_AGAIN_US);
+    }
+    return SINK_FAILED;
+}
+
+/* Not authorised, or fenced again and again: another producer would end the same. */
+static bool is_final(struct kafka_sink *s, enum err_code code)
+{
+    int64_t now = clock_mono_us(&clock_real), last = s->fenced_us;
+    if (code == ERR_DENIED)
+        return true;
+    if (code != ERR_FENCED)
+        return false;
+    s->fenced_us = now;
+    return last != 0 && now - last < FENCED_AGAIN_US;
+}
+
 static enum sink_outcome publish_batch(struct kafka_sink *s, struct sink_batch *b)
 {
     enum sink_outcome outcome =
         s->transactional ? publish_transaction(s, b) : publish_and_commit(s, b);
-    /* Not authorised, or fenced: the next try would end the same. */
-    return outcome == SINK_ABORTED && err_class(b->err.code) == ERR_CLASS_FATAL ? SINK_FAILED
-                                                                                : outcome;
+    bool fatal = err_class(b->err.code) == ERR_CLASS_FATAL;
+    if (outcome == SINK_COMMITTED || (outcome == SINK_ABORTED && !fatal))
+        return outcome;
+    return is_final(s, b->err.code) ? SINK_FAILED : recover(s, b);
 }
 
 static void *publisher(void *arg)
@@ -454,15 +582,6 @@ static size_t ask_limit(rd_kafka_t *client, const char *topic, int timeout_ms)
     return limit;
 }
 
-/* What is left until then, for one blocking call: never 0 or less, which would mean "for ever". */
-static int left_ms(int64_t until_us)
-{
-    int64_t left = (until_us - clock_mono_us(&clock_real)) / 1000;
-    if (left < 1)
-        return 1;
-    return left < CALL_MS ? (int)left : CALL_MS;
-}
-
 /* Asks until then: a broker that just starts does not know its topics yet. */
 static enum err_code count_partitions(struct kafka_sink *s, const char *topic, int64_t until_us,
                                       int32_t *ret, struct err *err)
@@ -568,36 +687,16 @@ static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_confi
     return NULL;
 }
 
-static enum err_code init_transactions(struct kafka_sink *s, int64_t until_us, struct err *err)
-{
-    for (;;) {
-        rd_kafka_error_t *error = rd_kafka_init_transactions(s->producer, left_ms(until_us));
-        if (error == NULL)
-            return ERR_OK;
-        bool again = rd_kafka_error_is_retriable(error) && clock_mono_us(&clock_real) < until_us;
-        enum err_code code =
-            err_set(err, kafka_err_code(rd_kafka_error_code(error)),
-                    "starting the transactional producer: %s", rd_kafka_error_string(error));
-        rd_kafka_error_destroy(error);
-        if (!again)
-            return code;
-    }
-}
-
 static enum err_code start(struct kafka_sink *s, const struct kafka_config *config,
                            int64_t until_us, struct err *err)
 {
     enum err_code code = look_at_topics(s, config, until_us, err);
     if (code != ERR_OK)
         return code;
-    rd_kafka_conf_t *conf = configure(s, config, err);
-    s->producer = conf != NULL ? kafka_client_new(RD_KAFKA_PRODUCER, conf, err) : NULL;
-    if (s->producer == NULL)
+    s->conf = configure(s, config, err);
+    if (s->conf == NULL)
         return ERR_INVALID;
-    for (size_t i = 0; i < TOPICS; i++)
-        s->targets[i].handle = rd_kafka_topic_new(s->producer, s->targets[i].topic, NULL);
-    if (s->transactional)
-        code = init_transactions(s, until_us, err);
+    code = make_producer(s, until_us, err);
     if (code == ERR_OK) {
         s->thread_runs = pthread_create(&s->thread, NULL, publisher, s) == 0;
         if (!s->thread_runs)
@@ -634,13 +733,11 @@ void kafka_sink_free(struct kafka_sink *s)
     if (s == NULL)
         return;
     sink_close(&s->port);
-    for (size_t i = 0; i < TOPICS; i++) {
-        if (s->targets[i].handle != NULL)
-            rd_kafka_topic_destroy(s->targets[i].handle);
+    end_producer(s);
+    if (s->conf != NULL)
+        rd_kafka_conf_destroy(s->conf);
+    for (size_t i = 0; i < TOPICS; i++)
         mem_free(s->targets[i].topic);
-    }
-    if (s->producer != NULL)
-        rd_kafka_destroy(s->producer);
     inbox_done(&s->back);
     (void)pthread_cond_destroy(&s->wake);
     (void)pthread_mutex_destroy(&s->lock);

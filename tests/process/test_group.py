@@ -1,4 +1,5 @@
-"""Joining and leaving: workers without a partition, a signal while starting, a stop while Kafka does not answer."""
+"""Joining and leaving: workers without a partition, a signal while starting, a stop while Kafka does not
+answer, a twin with our transactional id."""
 
 import os
 import pathlib
@@ -6,6 +7,7 @@ import signal
 import time
 
 import records
+from kafka import KafkaProducer
 
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 
@@ -63,4 +65,23 @@ def test_a_stop_while_kafka_does_not_answer_is_bounded(scene):
     second = scene.worker([TINY], kafka=kafka)
     scene.wait_for(400, 90, second)
     assert second.stop() == 0
+    scene.assert_conserved()
+
+
+def test_a_passing_twin_costs_nothing(scene):
+    """Somebody starts with our transactional id and goes away: another producer takes over, each record once."""
+    scene.create(partitions=2)
+    put(scene, 300, seed=65, partitions=2)
+    name = f"{scene.group}-twin"
+    scene.grader.delay(0.02)
+    worker = scene.worker([TINY], kafka={"transactional_id": name}, grader={"max_in_flight": 16})
+    scene.wait_for(20, 30, worker)
+    twin = KafkaProducer(bootstrap_servers=scene.broker.bootstrap, transactional_id=name)
+    twin.init_transactions()
+    twin.close()
+    worker.wait_for_log("sink.new_producer")
+    worker.wait_for_log("sink.recovered")
+    scene.grader.delay(0.0)
+    scene.wait_for(300, 60, worker)
+    assert worker.stop() == 0
     scene.assert_conserved()

@@ -347,7 +347,8 @@ static void a_failure_has_its_outcome_and_its_reason(void **state RBR_UNUSED)
          SINK_FAILED, ERR_DENIED, "sending offsets: "},
         {"commit-again", API_END_TXN, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
          SINK_COMMITTED, ERR_OK, NULL},
-        {"commit-fenced", API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, SINK_FAILED,
+        /* Another producer finds that nothing was committed. */
+        {"commit-fenced", API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, SINK_ABORTED,
          ERR_FENCED, "committing a transaction: "},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -375,6 +376,48 @@ static void a_failure_has_its_outcome_and_its_reason(void **state RBR_UNUSED)
 
 /* ---- at least once ----------------------------------------------------------------------------
  */
+
+/* What the group has committed decides. (The mock keeps no offsets of transactions: they are put
+ * there beforehand.) */
+static void a_batch_that_landed_is_not_published_again(void **state RBR_UNUSED)
+{
+    struct names n;
+    struct published p;
+    make_topics(&n, "landed", 1, 1);
+    open_sink(&p, &n.config);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, n.input, 0);
+    at->offset = 2;
+    assert_int_equal(rd_kafka_commit(kafka_source_client(p.source), list, 0), 0);
+    rd_kafka_topic_partition_list_destroy(list);
+
+    struct sink_record records[] = {{.value = STR("a")}};
+    const struct sink_offset landed = {str_z(n.input), 0, 2, {NULL, 0}};
+    kafka_fixture_fail(&fixture, API_END_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+    publish(&p, records, 1, &landed, 1);
+    assert_int_equal(p.batch.outcome, SINK_COMMITTED);
+    publish(&p, records, 1, NULL, 0); /* the new producer works */
+    assert_int_equal(p.batch.outcome, SINK_COMMITTED);
+    close_sink(&p);
+}
+
+static void fenced_twice_is_the_end(void **state RBR_UNUSED)
+{
+    struct names n;
+    struct published p;
+    make_topics(&n, "twin", 1, 1);
+    open_sink(&p, &n.config);
+    struct sink_record records[] = {{.value = STR("a")}};
+    const struct sink_offset offset = {str_z(n.input), 0, 2, {NULL, 0}};
+    kafka_fixture_fail(&fixture, API_END_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+    publish(&p, records, 1, &offset, 1);
+    assert_int_equal(p.batch.outcome, SINK_ABORTED);
+    kafka_fixture_fail(&fixture, API_END_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+    publish(&p, records, 1, &offset, 1);
+    assert_int_equal(p.batch.outcome, SINK_FAILED);
+    assert_int_equal(p.batch.err.code, ERR_FENCED);
+    close_sink(&p);
+}
 
 static void at_least_once_commits_after_delivery(void **state RBR_UNUSED)
 {
@@ -528,6 +571,8 @@ int main(void)
         cmocka_unit_test(a_message_above_the_limit_is_marked_and_nothing_published),
         cmocka_unit_test(a_refused_request_does_not_blame_every_message),
         cmocka_unit_test(a_failure_has_its_outcome_and_its_reason),
+        cmocka_unit_test(a_batch_that_landed_is_not_published_again),
+        cmocka_unit_test(fenced_twice_is_the_end),
         cmocka_unit_test(at_least_once_commits_after_delivery),
         cmocka_unit_test(a_missing_topic_is_told_at_start),
         cmocka_unit_test(a_refused_producer_is_told_at_start),
