@@ -77,8 +77,10 @@ def free_port():
 
 
 class Broker:
-    def __init__(self, folder):
+    def __init__(self, folder, more=""):
+        """more: lines of server.properties that go over the ones above."""
         self.folder = pathlib.Path(folder)
+        self.more = more
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.controller_port = free_port()
@@ -100,23 +102,40 @@ class Broker:
     def start(self):
         properties = self.folder / "server.properties"
         properties.write_text(PROPERTIES.format(port=self.port, controller_port=self.controller_port,
-                                                folder=self.folder))
+                                                folder=self.folder) + self.more)
         (self.folder / "log4j.properties").write_text(LOG4J)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = "-"
+        while cluster.startswith("-"):  # that one would be taken for an option
+            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         formatted = subprocess.run(self.java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)),
                                    capture_output=True, text=True, check=False)
         if formatted.returncode != 0:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{formatted.stdout}{formatted.stderr}")
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(self.java("kafka.Kafka", str(properties)), stdout=log,
-                                            stderr=subprocess.STDOUT, start_new_session=True)
-        self._wait()
+        self._run()
         return self
 
-    def _wait(self):
+    def _run(self):
+        with open(self.log_path, "ab") as log:
+            before = log.tell()
+            self.process = subprocess.Popen(self.java("kafka.Kafka", str(self.folder / "server.properties")), stdout=log,
+                                            stderr=subprocess.STDOUT, start_new_session=True)
+        self._wait(before)
+
+    def kill(self):
+        """As a crash does: no word to anybody, nothing closed."""
+        self.admin.close()
+        self.admin = None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def restart(self):
+        """After kill() or stop(): the same ports, the same data."""
+        self._run()
+
+    def _wait(self, log_from):
         """Started is two things: the line in the log, and an answer to an admin call. An open port alone is neither."""
         end = time.monotonic() + START_SECONDS
-        while "Kafka Server started" not in self.log_path.read_text(errors="replace"):
+        while b"Kafka Server started" not in self.log_path.read_bytes()[log_from:]:
             if self.process.poll() is not None:
                 raise RuntimeError(f"Kafka ended with {self.process.returncode}:\n{self.tail()}")
             if time.monotonic() > end:
@@ -135,6 +154,7 @@ class Broker:
     def stop(self):
         if self.admin is not None:
             self.admin.close()
+            self.admin = None
         if self.process is None or self.process.poll() is not None:
             return
         os.killpg(self.process.pid, signal.SIGTERM)
