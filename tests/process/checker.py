@@ -112,19 +112,18 @@ def dead_sources(messages, input_topic):
 
 
 def collect(broker, input_topic, output_topic, dead_topic, group):
-    records = topics.read(broker.bootstrap, input_topic)
     ends = watermarks(broker.bootstrap, input_topic)
     facts = Facts(offsets={}, ends={}, committed={}, rewards=[], dead=[])
     for where, (stable, _) in ends.items():
         facts.ends[int(where.rsplit("/", 1)[1])] = stable
         facts.offsets[int(where.rsplit("/", 1)[1])] = []
-    for m in records:
+    for m in topics.each(broker.bootstrap, input_topic):
         facts.offsets[m.partition].append(m.offset)
     for partition, offset in committed_offsets(broker.admin, group).items():
         if partition.topic == input_topic:
             facts.committed[partition.partition] = offset.offset
-    facts.rewards, strangers = reward_sources(topics.read(broker.bootstrap, output_topic), input_topic)
-    facts.dead, more = dead_sources(topics.read(broker.bootstrap, dead_topic), input_topic)
+    facts.rewards, strangers = reward_sources(topics.each(broker.bootstrap, output_topic), input_topic)
+    facts.dead, more = dead_sources(topics.each(broker.bootstrap, dead_topic), input_topic)
     facts.strangers = strangers + more
     facts.unstable = {**watermarks(broker.bootstrap, output_topic), **watermarks(broker.bootstrap, dead_topic)}
     listed = broker.admin.list_transactions(state_filters=["Ongoing", "PrepareCommit", "PrepareAbort"])

@@ -46,25 +46,31 @@ class Reader:
         return got
 
     def to_the_end(self, seconds=30):
-        """Everything up to the last stable offset of now."""
+        """Each message up to the last stable offset of now. So many seconds without one are too many."""
         ends = self.consumer.end_offsets(self.partitions)
-        got, limit = [], time.monotonic() + seconds
+        limit = time.monotonic() + seconds
         while any(self.consumer.position(p) < ends[p] for p in self.partitions):
             if time.monotonic() > limit:
                 raise TimeoutError(f"{self.partitions[0].topic} could not be read to its end")
-            got += self.more()
-        return got
+            for message in self.more():
+                yield message
+                limit = time.monotonic() + seconds
 
     def close(self):
         self.consumer.close()
 
 
-def read(bootstrap, topic, isolation="read_committed"):
+def each(bootstrap, topic, isolation="read_committed"):
+    """One after another: a topic may be larger than memory."""
     reader = Reader(bootstrap, topic, isolation)
     try:
-        return reader.to_the_end()
+        yield from reader.to_the_end()
     finally:
         reader.close()
+
+
+def read(bootstrap, topic, isolation="read_committed"):
+    return list(each(bootstrap, topic, isolation))
 
 
 def wait_for(bootstrap, topics, count, seconds, alive=lambda: True):
