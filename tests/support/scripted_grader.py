@@ -6,6 +6,9 @@ one wrong byte in the prompt, or an answer that went to the wrong question, give
 Misbehaviour: a prompt that holds `[[do:NAME]]` gets BEHAVIOURS[NAME]; `[[do:NAME*N]]` only the first N times, then a
 normal answer. `Grader.mode(NAME)` makes every request misbehave, `Grader.mode(None)` ends that.
 
+A worker that is given `url/NAME` is counted by that name: `Grader.stats()["in_flight_of"][NAME]`. With
+`Grader.count_repeats()`, stats()["repeated"] is how many requests asked what had been asked before.
+
     python scripted_grader.py PORT     # 0: any; prints the port
 """
 
@@ -294,6 +297,10 @@ class Server:
         self.peak = 0
         self.delay = 0.0
         self.counts = collections.Counter()
+        self.in_flight_of = collections.Counter()
+        self.counting = False
+        self.asked = set()  # hashes of prompts
+        self.repeated = 0
 
     def behaviour(self, prompt):
         if self.mode is not None:
@@ -317,6 +324,11 @@ class Server:
             prompt = prompt_of(request)
         except (ValueError, KeyError, TypeError) as fault:
             return error(400, f"not a chat request: {fault}")
+        if self.counting:
+            asked = hash(prompt)
+            if asked in self.asked:
+                self.repeated += 1
+            self.asked.add(asked)
         wrong = [k for k, v in (("max_tokens", 1), ("logprobs", True)) if request.get(k) != v]
         if wrong:
             return error(400, f"a judge's request needs {wrong}")
@@ -329,10 +341,13 @@ class Server:
                 setattr(self, key, value)
             if "recording" in json.loads(body):
                 self.bodies = []
+            if "counting" in json.loads(body):
+                self.asked, self.repeated = set(), 0
             return {}
         if path == "/_bodies":
             return [base64.b64encode(b).decode() for b in self.bodies]
-        return {"requests": self.requests, "in_flight": self.in_flight, "peak": self.peak}
+        return {"requests": self.requests, "in_flight": self.in_flight, "peak": self.peak,
+                "in_flight_of": self.in_flight_of, "repeated": self.repeated}
 
 
 def prompt_of(request):
@@ -348,6 +363,7 @@ class Connection(asyncio.Protocol):
         self.missing = 0
         self.path = ""
         self.busy = False
+        self.name = ""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -390,16 +406,26 @@ class Connection(asyncio.Protocol):
             self.transport.write(response(self.server.control(path, body)))
             return
         s = self.server
-        s.in_flight += 1
-        s.peak = max(s.peak, s.in_flight)
-        reply = s.answer(body) if path == "/v1/chat/completions" else error(404, f"no {path}")
+        self.name, _, rest = path[1:].partition("/") if not path.startswith("/v1/") else ("", "", path[1:])
+        self.begin()
+        reply = s.answer(body) if rest == "v1/chat/completions" else error(404, f"no {path}")
         if isinstance(reply, bytes) and s.delay == 0:
             self.transport.write(reply)
-            s.in_flight -= 1
+            self.end()
         else:
             self.busy = True
             steps = reply if isinstance(reply, list) else [reply]
             asyncio.get_running_loop().create_task(self.steps([s.delay, *steps]))
+
+    def begin(self):
+        s = self.server
+        s.in_flight += 1
+        s.in_flight_of[self.name] += 1
+        s.peak = max(s.peak, s.in_flight)
+
+    def end(self):
+        self.server.in_flight -= 1
+        self.server.in_flight_of[self.name] -= 1
 
     async def steps(self, steps):
         for step in steps:
@@ -412,11 +438,11 @@ class Connection(asyncio.Protocol):
             elif step is CLOSE:
                 self.transport.close()
             elif step is HANG:
-                self.server.in_flight -= 1
+                self.end()
                 return  # busy for ever
             elif step > 0:
                 await asyncio.sleep(step)
-        self.server.in_flight -= 1
+        self.end()
         self.busy = False
         if not self.transport.is_closing():
             self.serve()
@@ -474,6 +500,10 @@ class Grader:
 
     def record(self, on=True):
         self.call("/_script", {"recording": on})
+
+    def count_repeats(self, on=True):
+        """From now on, from none."""
+        self.call("/_script", {"counting": on})
 
     def bodies(self):
         """The request bodies seen since record(), byte for byte."""

@@ -82,6 +82,13 @@ class Worker:
         self.process.send_signal(number)
         return self.process.wait(timeout=seconds)
 
+    def stop_time(self):
+        """SIGSTOP: it does not run, its connections stay."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def end(self):
         """At a test's end, in whatever state it is."""
         if self.alive():
