@@ -10,6 +10,7 @@ import pytest
 
 import protos
 import scripted_grader
+import soak
 from reference import BREAKER, Policy, neutralise
 from scripted_grader import BEHAVIOURS, alternatives, verdict
 
@@ -95,11 +96,11 @@ def test_neutralise(text, expected):
     assert neutralise(text) == (text if expected is None else expected)
 
 
-def ask(grader, prompt, timeout=5):
+def ask(grader, prompt, timeout=5, name=""):
     connection = http.client.HTTPConnection("127.0.0.1", grader.port, timeout=timeout)
     try:
         body = {"model": "m", "messages": [{"role": "user", "content": prompt}], "max_tokens": 1, "logprobs": True}
-        connection.request("POST", "/v1/chat/completions", json.dumps(body))
+        connection.request("POST", f"{name}/v1/chat/completions", json.dumps(body))
         reply = connection.getresponse()
         return reply.status, reply.read()
     finally:
@@ -126,6 +127,26 @@ def test_grader_records_bytes(grader):
     ask(grader, "one")
     ask(grader, "two")
     assert [json.loads(b)["messages"][0]["content"] for b in grader.bodies()] == ["one", "two"]
+
+
+def test_grader_counts_what_is_asked_again(grader):
+    grader.count_repeats()
+    for name, prompt in (("/a", "one"), ("/a", "two"), ("/b", "one"), ("", "one")):
+        assert ask(grader, prompt, name=name)[0] == 200
+    stats = grader.stats()
+    grader.count_repeats(False)
+    assert stats["repeated"] == 2
+    assert set(stats["in_flight_of"]) >= {"a", "b"} and not any(stats["in_flight_of"].values())
+
+
+def test_a_soak_is_its_seed():
+    def kinds(*arguments):
+        return soak.schedule(soak.options(arguments))
+
+    some = kinds("--seed", "5")
+    assert some == kinds("--seed", "5") and some != kinds("--seed", "6")
+    deaths = {"kill": 1, "kill_open": 1, "kill_twice": 2, "kill_all": 4}
+    assert sum(deaths.get(kind, 0) for kind in some) == 120 and some.count("broker") == 6 and some.count("storm") == 1
 
 
 def test_grader_misbehaves_on_request(grader):
