@@ -266,7 +266,7 @@ class Soak:
         w.stop_time()
         ghost = w.process
         w.start()
-        self.ghosts.append(ghost)
+        self.ghosts.append((ghost, w.process))
         time.sleep(self.rng.uniform(1, SESSION_SECONDS + 3))
         ghost.send_signal(signal.SIGCONT)
 
@@ -403,23 +403,27 @@ class Soak:
             self.wait_for_turn(1)
             facts = self.finish()
         finally:
-            for g in self.ghosts:
-                g.kill()
-                g.wait()
+            for ghost, _ in self.ghosts:
+                ghost.kill()
+                ghost.wait()
             self.tear_down()
         return self.report(facts)
 
     def bury(self):
-        """Of a worker and its twin one goes; it may be the one that we did not name a ghost."""
-        for g in list(self.ghosts):
+        """Of a worker and its twin one must go, whichever; a supervisor started the successor again if it was that one."""
+        for ghost, successor in list(self.ghosts):
             end = time.monotonic() + RECOVERY_SECONDS
-            while g.poll() is None and time.monotonic() < end:
+            while ghost.poll() is None and successor.poll() is None and time.monotonic() < end:
                 time.sleep(0.05)
-            if g.poll() is None:
+            if ghost.poll() is not None:
+                self.say(f"  the awakened twin ended with {ghost.returncode}")
+            elif successor.poll() is not None:
+                self.say(f"  the awakened twin outlived its successor, which ended with {successor.returncode}")
+            else:
                 self.broken("twins: the worker that was taken for dead works on beside its successor")
-                g.kill()
-            self.say(f"  the awakened twin ended with {g.wait()}")
-            self.ghosts.remove(g)
+            ghost.kill()
+            ghost.wait()
+            self.ghosts.remove((ghost, successor))
 
     def report(self, facts):
         kills = [n for kind in KILLS for n in self.redone[kind]]
