@@ -230,6 +230,7 @@ class Soak:
         end = time.monotonic() + 60
         while True:
             w.stop_time()
+            time.sleep(0.3)  # a commit that is on its way arrives
             ongoing = self.broker.admin.list_transactions(state_filters=["Ongoing"])
             names = [t.transactional_id for per_broker in ongoing.values() for t in per_broker]
             if any(n.endswith((f"-{w.config_path.stem}", f"-{w.process.pid}")) for n in names):
