@@ -85,6 +85,8 @@ static enum verdict judge_error(struct kafka_sink *s, struct sink_batch *b, cons
     if (error == NULL)
         return GO_ON;
     enum verdict verdict = GIVE_UP;
+    if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
+        b->metadata_too_large = true;
     if (rd_kafka_error_txn_requires_abort(error))
         verdict = ABORT;
     else if (!rd_kafka_error_is_fatal(error) && rd_kafka_error_is_retriable(error) &&
@@ -329,6 +331,7 @@ static enum sink_outcome publish_and_commit(struct kafka_sink *s, struct sink_ba
     rd_kafka_topic_partition_list_destroy(offsets);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return SINK_COMMITTED;
+    b->metadata_too_large = code == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE;
     (void)err_set(&b->err, kafka_err_code(code), "committing offsets: %s", rd_kafka_err2str(code));
     return SINK_ABORTED;
 }
@@ -470,6 +473,7 @@ static void *publisher(void *arg)
         s->done = b;
         s->give_up_us = clock_mono_us(&clock_real) + PATIENCE_US;
         b->err.code = ERR_OK;
+        b->metadata_too_large = false;
         b->outcome = publish_batch(s, b);
         if (b->outcome == SINK_COMMITTED)
             s->one_by_one = false;

@@ -49,6 +49,7 @@ struct lookup {
     rd_kafka_t *client;
     enum kafka_start start;
     rd_kafka_topic_partition_list_t *partitions; /* in: which; out: offset, metadata */
+    int64_t *committed, *ends; /* out: of each; -1 where nothing is committed */
     struct err err;
     bool again; /* the failure may pass */
     atomic_bool stop; /* nobody waits for it any more */
@@ -125,6 +126,16 @@ static enum err_code start_offset(struct lookup *l, rd_kafka_topic_partition_t *
     return ERR_OK;
 }
 
+static void forget_lookup(struct lookup *l)
+{
+    if (l->partitions != NULL)
+        rd_kafka_topic_partition_list_destroy(l->partitions);
+    mem_free(l->committed);
+    mem_free(l->ends);
+    l->partitions = NULL;
+    l->committed = l->ends = NULL;
+}
+
 static void look_up(uv_work_t *work)
 {
     struct lookup *l = CONTAINER_OF(work, struct lookup, work);
@@ -142,13 +153,15 @@ static void look_up(uv_work_t *work)
     }
     if (atomic_load(&l->stop))
         return;
-    int64_t *ends = mem_array(2 * (size_t)list->cnt, sizeof(*ends));
-    code = kafka_log_ends(l->client, list, LOOKUP_TIMEOUT_MS, ends, ends + list->cnt);
+    int64_t *starts = mem_array((size_t)list->cnt, sizeof(*starts));
+    code = kafka_log_ends(l->client, list, LOOKUP_TIMEOUT_MS, starts, l->ends);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         (void)lookup_failed(l, code, "looking up the ends of the input");
-    for (int i = 0; l->err.code == ERR_OK && i < list->cnt; i++)
-        (void)start_offset(l, &list->elems[i], ends[i], ends[list->cnt + i]);
-    mem_free(ends);
+    for (int i = 0; l->err.code == ERR_OK && i < list->cnt; i++) {
+        l->committed[i] = list->elems[i].offset < 0 ? -1 : list->elems[i].offset;
+        (void)start_offset(l, &list->elems[i], starts[i], l->ends[i]);
+    }
+    mem_free(starts);
 }
 
 /* ---- assignment -------------------------------------------------------------------------------
@@ -206,6 +219,8 @@ static void tell_assigned(struct kafka_source *s)
             .topic = str_z(s->partitions[i].topic),
             .partition = p->partition,
             .offset = p->offset,
+            .committed = s->lookup.committed[i],
+            .end = s->lookup.ends[i],
             .metadata = {p->metadata, p->metadata_size},
         };
         log_info("source.assigned", "%s[%" PRId32 "] from offset %" PRId64, p->topic, p->partition,
@@ -262,9 +277,10 @@ static void on_assign_event(struct kafka_source *s, const rd_kafka_topic_partiti
         return;
     }
     move(s, LOOKING_UP);
-    if (s->lookup.partitions != NULL)
-        rd_kafka_topic_partition_list_destroy(s->lookup.partitions);
+    forget_lookup(&s->lookup);
     s->lookup.partitions = rd_kafka_topic_partition_list_copy(list);
+    s->lookup.committed = mem_array((size_t)list->cnt, sizeof(int64_t));
+    s->lookup.ends = mem_array((size_t)list->cnt, sizeof(int64_t));
     s->revoked = false;
     atomic_store(&s->lookup.stop, false);
     start_lookup(s);
@@ -558,8 +574,7 @@ void kafka_source_free(struct kafka_source *s)
         rd_kafka_queue_cb_event_enable(s->close_events, NULL, NULL);
         rd_kafka_queue_destroy(s->close_events);
     }
-    if (s->lookup.partitions != NULL)
-        rd_kafka_topic_partition_list_destroy(s->lookup.partitions);
+    forget_lookup(&s->lookup);
     if (closed)
         rd_kafka_destroy(s->client);
     else

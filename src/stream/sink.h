@@ -47,6 +47,7 @@ struct sink_batch {
     /* out */
     enum sink_outcome outcome;
     struct err err; /* unless COMMITTED */
+    bool metadata_too_large; /* ABORTED, because the broker takes less metadata with an offset */
     /* private */
     void *impl;
 };

@@ -31,8 +31,10 @@ struct source_record {
 struct source_partition {
     struct str topic; /* valid while assigned */
     int32_t partition;
-    int64_t offset; /* next offset to read */
-    struct str metadata; /* committed with it; n == 0 when none */
+    int64_t offset; /* next offset to read: the committed one while the log has it */
+    int64_t committed; /* -1: none */
+    int64_t end; /* of the log when it was looked up */
+    struct str metadata; /* committed with `committed`; n == 0 when none; valid inside `assigned` */
 };
 
 struct source_listener {
