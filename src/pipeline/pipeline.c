@@ -5,8 +5,9 @@
 
 #include "base/mem.h"
 #include "base/sm.h"
+#include "obs/log.h"
 #include "pipeline/item.h"
-#include "pipeline/window.h"
+#include "pipeline/resume.h"
 
 /*                 assigned                revoked                      published, or out of time
  *        IDLE ---------------> RUNNING ------------> DRAINING ----------------------------------.
@@ -44,6 +45,7 @@ struct partition {
     struct window window;
     struct source_record held; /* read, but its window had no room */
     bool has_held;
+    char map[ACKMAP_TEXT_MAX]; /* of the batch on its way */
 };
 
 struct pipeline {
@@ -72,6 +74,7 @@ struct pipeline {
     struct item **batch_items;
     struct sink_offset *offsets;
     struct sink_record *records;
+    size_t map_bytes; /* of offset metadata that the brokers take, as far as we know */
     int64_t batch_since_us, next_publish_us, retry_us;
 
     struct pipeline_stats stats;
@@ -236,7 +239,7 @@ static void start(struct pipeline *p, struct item *it, const struct source_recor
         judged(p, it);
 }
 
-/* True when the record was taken (admitted, or stale and passed over). */
+/* True when the record was taken: admitted, or passed over. */
 static bool admit(struct pipeline *p, struct partition *part, struct source_record *in)
 {
     struct item *it = take_item(p);
@@ -244,7 +247,8 @@ static bool admit(struct pipeline *p, struct partition *part, struct source_reco
     if (answer != WINDOW_ADMITTED) {
         give_item(p, it);
         p->stats.stale += answer == WINDOW_STALE;
-        return answer == WINDOW_STALE;
+        p->stats.already_done += answer == WINDOW_DONE;
+        return answer != WINDOW_FULL;
     }
     it->partition = part;
     it->offset = in->offset;
@@ -344,9 +348,29 @@ static void shrink(struct pipeline *p, struct item *it)
     charge(p, it);
 }
 
+/* The brokers take less than Kafka's default. To commit without the map would forget what is done,
+ * and to hold all back until a stuck record is settled would be as bad: from now on, a partition
+ * whose map would be larger publishes only what makes it smaller. True when there is something to
+ * gain by another try. */
+static bool lower_map_bytes(struct pipeline *p)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < p->batch.n_offsets; i++)
+        if (p->offsets[i].metadata.n > largest)
+            largest = p->offsets[i].metadata.n;
+    if (largest == 0)
+        return false;
+    p->map_bytes = largest / 2;
+    log_warning("pipeline.map_too_large",
+                "the brokers refused %zu bytes of offset metadata: raise their "
+                "offset.metadata.max.bytes to 4096; until then records that finish early may wait",
+                largest);
+    return true;
+}
+
 static void on_aborted(struct pipeline *p)
 {
-    bool shrunk = false;
+    bool shrunk = p->batch.metadata_too_large && lower_map_bytes(p);
     p->stats.batches_aborted++;
     for (size_t i = 0; i < p->batch.n_records; i++) {
         if (!p->records[i].too_large || p->batch_items[i]->by_reference)
@@ -384,30 +408,74 @@ static void on_batch_done(struct sink_batch *b)
     }
 }
 
+/* ---- batches ----------------------------------------------------------------------------------
+ */
+
+/* What a batch has taken so far. */
+struct haul {
+    size_t n, bytes;
+};
+
+static bool is_full(const struct pipeline *p, const struct haul *h)
+{
+    return h->n >= p->config.batch_records || h->bytes >= p->config.batch_bytes;
+}
+
+static void take(struct pipeline *p, struct partition *part, bool prefix, struct haul *h)
+{
+    struct slot *slot;
+    while (!is_full(p, h) && (slot = window_take(&part->window, prefix)) != NULL) {
+        struct item *it = slot->item;
+        p->batch_items[h->n] = it;
+        p->records[h->n++] = it->message;
+        h->bytes += it->out.n;
+    }
+}
+
+/* Watermark and map as they are when the batch is committed; false when the map is larger than the
+ * brokers take. An empty one may be left away. */
+static bool make_offset(struct pipeline *p, struct partition *part, struct sink_offset *ret)
+{
+    struct ackmap map;
+    int64_t watermark = window_watermark(&part->window);
+    window_map(&part->window, watermark, &map);
+    size_t n = ackmap_encode(&map, watermark, part->map);
+    if (n > p->map_bytes && map.n > 0)
+        return false;
+    *ret = (struct sink_offset){.topic = str_z(part->topic),
+                                .partition = part->number,
+                                .offset = watermark,
+                                .metadata = {part->map, n <= p->map_bytes ? n : 0}};
+    return true;
+}
+
+/* Takes what the partition has ready: all of it; else what leaves a smaller map; else nothing. */
+static void collect_from(struct pipeline *p, struct partition *part, struct haul *h)
+{
+    struct sink_offset *offset = &p->offsets[p->batch.n_offsets];
+    const struct haul before = *h;
+    for (int prefix = 0; prefix < 2; prefix++) {
+        take(p, part, prefix != 0, h);
+        if (h->n == before.n)
+            return;
+        if (make_offset(p, part, offset)) {
+            p->batch.n_offsets++;
+            return;
+        }
+        window_untake(&part->window);
+        *h = before;
+    }
+}
+
 /* Takes what can be published; true when it fills a batch. */
 static bool collect(struct pipeline *p)
 {
-    size_t n = 0, bytes = 0;
+    struct haul h = {0};
     p->batch.n_offsets = 0;
-    for (size_t i = 0; i < p->n_partitions; i++) {
-        struct partition *part = &p->partitions[i];
-        struct slot *slot;
-        size_t before = n;
-        while (n < p->config.batch_records && bytes < p->config.batch_bytes &&
-               (slot = window_take(&part->window)) != NULL) {
-            struct item *it = slot->item;
-            p->batch_items[n] = it;
-            p->records[n++] = it->message;
-            bytes += it->out.n;
-        }
-        if (n > before)
-            p->offsets[p->batch.n_offsets++] =
-                (struct sink_offset){.topic = str_z(part->topic),
-                                     .partition = part->number,
-                                     .offset = window_watermark(&part->window)};
-    }
-    p->batch.n_records = n;
-    return n == p->config.batch_records || bytes >= p->config.batch_bytes;
+    for (size_t i = 0; i < p->n_partitions; i++)
+        collect_from(p, &p->partitions[i], &h);
+    p->batch.n_records = h.n;
+    return is_full(p, &h);
 }
 
 static void publish(struct pipeline *p, int64_t now)
@@ -420,18 +488,18 @@ static void publish(struct pipeline *p, int64_t now)
     if (early && (!may_be_full || p->retry_us > 0))
         return;
     bool full = collect(p);
-    if (p->batch.n_records == 0)
-        return;
-    if (early && !full) { /* the rest is ready, but behind something unfinished */
+    if (early && !full) { /* the rest is ready, but its map would be too large */
         untake_all(p);
         return;
     }
+    p->next_publish_us = now + p->config.publish_interval_us;
+    if (p->batch.n_records == 0)
+        return;
     p->batch.records = p->records;
     p->batch.offsets = p->offsets;
     p->batch.done = on_batch_done;
     p->batch_out = true;
     p->batch_since_us = now;
-    p->next_publish_us = now + p->config.publish_interval_us;
     p->stats.batches++;
     p->sink->publish(p->sink, &p->batch);
 }
@@ -452,7 +520,10 @@ static void on_assigned(void *arg, const struct source_partition *partitions, si
         part->topic = mem_copy(partitions[i].topic.p, partitions[i].topic.n);
         part->number = partitions[i].partition;
         part->index = i;
-        window_init(&part->window, partitions[i].offset, p->config.window);
+        struct resume_report r;
+        resume(&part->window, &partitions[i], p->config.window, &r);
+        p->stats.maps_refused += r.refused;
+        p->stats.lost += (uint64_t)r.lost;
     }
     p->next_publish_us = clock_mono_us(p->clock) + p->config.publish_interval_us;
     p->retry_us = 0;
@@ -474,15 +545,15 @@ static void drop_item(struct pipeline *p, struct slot *slot)
     }
 }
 
-/* Forgets the assignment. What is unfinished was never committed: its next owner reads it again. */
+/* Forgets the assignment. What is not done was never committed: its next owner reads it again. */
 static void drop_all(struct pipeline *p)
 {
     assert(!p->batch_out);
     for (size_t i = 0; i < p->n_partitions; i++) {
         struct partition *part = &p->partitions[i];
-        for (int64_t o = part->window.base; o < part->window.next; o++) {
+        for (int64_t o = part->window.base; o < part->window.end; o++) {
             struct slot *slot = window_slot(&part->window, o);
-            if (slot->state != SLOT_ABSENT)
+            if (slot->item != NULL)
                 drop_item(p, slot);
         }
         if (part->has_held)
@@ -593,6 +664,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct judge
     p->source = source;
     p->sink = sink;
     p->clock = clock;
+    p->map_bytes = ACKMAP_TEXT_MAX;
     p->batch_items = mem_array(config->batch_records, sizeof(struct item *));
     p->records = mem_array(config->batch_records, sizeof(*p->records));
     struct source_listener listener = {on_assigned, on_revoked, on_lost, on_failed, on_closed, p};

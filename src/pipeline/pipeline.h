@@ -1,13 +1,14 @@
 /* The pipeline: from an offset in the input topic to a committed message in an output topic.
  *
  *   source -> admit (budgets, window) -> decode -> judge -> reward (compute, encode) -> READY
- *          -> batch (the READY prefix of each partition) -> sink -> committed, forgotten
+ *          -> batch (what is READY, in any order) -> sink -> committed, DONE
  *
  * Every record admitted ends in exactly one message: a Reward, or a dead letter when it cannot be
  * decoded (promise P1). Budgets bound records in flight and bytes held; when they are used up,
- * partitions are simply not read. Work belongs to an assignment: after a revoke, what is unfinished
- * is dropped here and read again by the next owner, because nothing above the watermark was
- * committed.
+ * partitions are simply not read. Records finish and are published in any order; with each batch
+ * goes the watermark of its partitions and the map of what is done above it, so one slow record
+ * holds up nobody but itself. Work belongs to an assignment: after a revoke, what is unpublished is
+ * dropped here, and the next owner reads it again and passes over what the map says is done.
  *
  * Lifecycle: pipeline_new (starts listening), pipeline_tick after every loop turn and when the time
  * it returned has come, pipeline_stop, until pipeline_finished; pipeline_free. Loop thread. Time
@@ -37,6 +38,9 @@ extern const struct pipeline_config pipeline_config_default;
 
 struct pipeline_stats {
     uint64_t admitted, committed, dead_letters, batches, batches_aborted, dropped, stale;
+    uint64_t already_done; /* read again and passed over: the map said so */
+    uint64_t maps_refused; /* partitions that began without the map they should have had */
+    uint64_t lost; /* offsets that the log dropped before they were done */
     uint64_t rewards[7]; /* by enum status */
     uint64_t publish_us; /* time spent with a batch on its way */
     size_t in_flight; /* records now */

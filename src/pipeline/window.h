@@ -1,56 +1,58 @@
 /* The window: which offsets of one partition are unfinished, and where the watermark stands.
  *
- *      base                              next
- *       | P P P | R R  a  R | r  R  q  q |            P publishing  R ready  a absent
- *       '-batch-'             '- unfinished            r running     q queued
+ *      base                               next          end
+ *       | r  D  D  a  P  R  D  r  R  a  r  | .  D  D  .  D |     r running   P publishing
+ *       '- offered by the source ----------'- of the map --'     R ready     D done   a absent
  *
- * `base` is the next offset to commit: everything below it is published and committed. Slots sit in
- * a ring by offset - base; offsets that the log skipped (compaction, transaction markers) are
- * ABSENT. The span is capped, so one stuck record bounds how far we read past it. Publishing is
- * contiguous: a batch takes the READY prefix, so what is committed never lies above something
- * unfinished.
+ * `base` is the watermark, the next offset to commit: everything below it is done, or was never
+ * there. Slots sit in a ring by offset - base; offsets that the log skipped (compaction,
+ * transaction markers) are ABSENT. Records finish in any order and are published in any order: a
+ * batch takes what is READY wherever it is, and what is DONE above the watermark is committed as an
+ * ack map with it. A map that was read back marks its offsets DONE before the source offers them.
+ * The span is capped, so one stuck record bounds how far we read past it, and any map fits.
  *
  * Pure code, no I/O, no allocation after window_init. Loop thread. Property-tested. */
 #ifndef RBR_PIPELINE_WINDOW_H
 #define RBR_PIPELINE_WINDOW_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "stream/ackmap.h"
 
-#include "base/attr.h"
-
-enum { WINDOW_SPAN_MAX = 24000 }; /* offsets */
+enum { WINDOW_SPAN_MAX = ACKMAP_SPAN_MAX }; /* offsets */
 
 enum slot_state {
-    SLOT_ABSENT, /* no record at this offset */
+    SLOT_ABSENT, /* no record at this offset, or none offered yet */
     SLOT_RUNNING, /* being judged */
     SLOT_READY, /* has its message, unpublished */
     SLOT_PUBLISHING, /* in the batch on its way */
+    SLOT_DONE, /* committed, by us or by who had the partition before */
     SLOT_STATES,
 };
 
 struct slot {
     enum slot_state state;
-    void *item; /* the caller's; NULL when ABSENT */
+    void *item; /* the caller's; NULL when ABSENT or DONE */
 };
 
 struct window {
     int64_t base; /* next offset to commit */
-    int64_t taken; /* one past the PUBLISHING prefix; base when nothing is taken */
-    int64_t next; /* one past the highest offset admitted */
+    int64_t next; /* one past the highest offset offered; below base when a map went further */
+    int64_t end; /* one past the highest slot in use; base when there is none */
+    int64_t cursor; /* window_take goes on here */
     size_t span; /* cap on next - base */
+    size_t slots; /* of the ring: span, or more when the map reaches further */
     struct slot *ring;
-    size_t count[SLOT_STATES]; /* slots in [base, next) by state */
+    size_t count[SLOT_STATES]; /* slots in [base, end) by state; those ABSENT are not counted */
 };
 
 enum window_admit {
     WINDOW_ADMITTED,
     WINDOW_FULL, /* offset >= base + span: offer it again later */
-    WINDOW_STALE, /* offset < next: seen already */
+    WINDOW_STALE, /* offered before */
+    WINDOW_DONE, /* finished before this assignment: pass it over */
 };
 
-void window_init(struct window *w, int64_t base, size_t span);
+/* `done` (NULL: none) is what is done from `base` on; base moves over it where it can. */
+void window_init(struct window *w, int64_t base, size_t span, const struct ackmap *done);
 void window_done(struct window *w);
 
 /* A new record; its slot is RUNNING. Offsets between `next` and it become ABSENT. */
@@ -61,24 +63,23 @@ bool window_has_room(const struct window *w);
 /* RUNNING -> READY. */
 void window_ready(struct window *w, int64_t offset);
 
-/* The next slot of the READY prefix, marked PUBLISHING; NULL at the first unfinished one. ABSENT
- * slots are passed over. */
-struct slot *window_take(struct window *w);
+/* The next READY slot from the last one taken on, marked PUBLISHING; NULL: there is none. With
+ * `prefix` only what lies below everything that is unfinished, so that the map does not grow. */
+struct slot *window_take(struct window *w, bool prefix);
 
-/* What to commit with the batch: one past the PUBLISHING prefix. Equals base when nothing is taken.
- */
-static inline int64_t window_watermark(const struct window *w)
-{
-    return w->taken;
-}
+/* What to commit with the batch: the watermark, and what is done above it, when PUBLISHING counts
+ * as DONE. */
+int64_t window_watermark(const struct window *w);
+void window_map(const struct window *w, int64_t watermark, struct ackmap *ret);
 
-/* The batch is committed: base moves to the watermark. The caller has freed the items. */
+/* The batch is committed: PUBLISHING -> DONE, and base moves to the watermark. The caller has freed
+ * the items. */
 void window_commit(struct window *w);
 
 /* The batch was not published: PUBLISHING -> READY. */
 void window_untake(struct window *w);
 
-/* The slot of an admitted offset, for walks; NULL outside [base, next). */
+/* The slot of an offset, for walks; NULL outside [base, end). */
 struct slot *window_slot(struct window *w, int64_t offset);
 
 /* RUNNING slots. */

@@ -1,8 +1,9 @@
 /* pipeline in a group of workers under faults, by chance: records of all kinds, graders that time
  * out, refuse and babble, batches that abort or fail with and without effect, rebalances, members
- * that are thrown out and learn it late, stops and restarts. The fixture broker checks each batch,
- * so each record has one message and each commit is contiguous; fixture_worker.h checks budgets
- * after each turn. At the end all faults cease, and everything must be committed.
+ * that are thrown out and learn it late, stops, kills and restarts. The fixture broker checks each
+ * batch, so each record has one message and each commit says what is done; fixture_worker.h checks
+ * budgets after each turn, and that nothing is judged again that was done. At the end all faults
+ * cease, and everything must be committed.
  *
  * A run is a function of its seed: RBR_SEED=n runs that seed alone, RBR_SIM_SEEDS=n so many from a
  * seed that changes daily. */
@@ -42,6 +43,7 @@ struct sim {
     uint64_t grader_faults, sink_faults;
     int64_t mood_us; /* when the next mood begins */
     uint64_t faults; /* seen by this run */
+    uint64_t kills;
 };
 
 /* ---- chance */
@@ -305,6 +307,18 @@ static void disturb(struct sim *s)
         broker_trace(&s->w.broker, "stop", (int64_t)i, 0);
         pipeline_stop(k->pipeline);
         break;
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+        broker_trace(&s->w.broker, "killed", (int64_t)i, 0);
+        s->calm = true; /* taking it apart asks nobody */
+        world_kill(&s->w, i, percent(s, 50));
+        s->calm = false;
+        s->kills++;
+        s->seats[i] = (struct seat){.start_us = s->w.clock.now_us + between(s, 0, 8 * SECOND)};
+        begin_rebalance(s);
+        break;
     case 4:
         k->member.to_fail = percent(s, 20);
         (void)err_set(&k->member.failure, ERR_DENIED, "not authorised");
@@ -410,7 +424,9 @@ static void check_end(struct sim *s)
     for (size_t i = 0; i < BROKER_PARTITIONS; i++) {
         const struct broker_log *log = &b->logs[i];
         records += log->n;
-        if (log->n > 0 && log->committed != log->records[log->n - 1].offset + 1)
+        int64_t end = log->n > 0 ? log->records[log->n - 1].offset + 1 : 0;
+        if (log->committed > end ||
+            (log->committed < end && !broker_is_gap(&b->logs[i], log->committed)))
             broker_violation(b, "partition %zu ends at %" PRId64, i, log->committed);
     }
     if (records != s->n_records || b->n_messages != records)
@@ -419,7 +435,7 @@ static void check_end(struct sim *s)
 
 struct outcome {
     char violation[512];
-    uint64_t trace, faults;
+    uint64_t trace, faults, kills, early;
     size_t messages, by_status[8], turns;
     bool spoilt; /* the defect was put in */
 };
@@ -446,6 +462,8 @@ static void run(struct policy *policy, uint64_t seed, enum broker_defect defect,
         check_end(&s);
     *ret = (struct outcome){.trace = s.w.broker.trace,
                             .faults = s.faults,
+                            .kills = s.kills,
+                            .early = s.w.broker.early,
                             .messages = s.w.broker.n_messages,
                             .turns = s.w.turns,
                             .spoilt = defect != s.w.broker.defect};
@@ -482,17 +500,21 @@ static void every_record_has_one_message_whatever_happens(void **state)
             fail_msg("RBR_SEED=%" PRIu64 ": %s", first + i, o.violation);
         sum.messages += o.messages;
         sum.faults += o.faults;
+        sum.kills += o.kills;
+        sum.early += o.early;
         sum.turns += o.turns;
         for (size_t k = 0; k < ARRAY_LEN(sum.by_status); k++)
             sum.by_status[k] += o.by_status[k];
     }
-    print_message("%zu seeds from %" PRIu64 ": %zu messages in %zu turns, %" PRIu64
-                  " faults; %zu dead letters, %zu ok, %zu failed, %zu skipped, %zu expired\n",
-                  n, first, sum.messages, sum.turns, sum.faults, sum.by_status[0],
-                  sum.by_status[STATUS_OK], sum.by_status[STATUS_FAILED],
+    print_message("%zu seeds from %" PRIu64 ": %zu messages (%" PRIu64
+                  " out of order) in %zu turns, %" PRIu64 " faults, %" PRIu64
+                  " kills; %zu dead letters, %zu ok, %zu failed, %zu skipped, %zu expired\n",
+                  n, first, sum.messages, sum.early, sum.turns, sum.faults, sum.kills,
+                  sum.by_status[0], sum.by_status[STATUS_OK], sum.by_status[STATUS_FAILED],
                   sum.by_status[STATUS_SKIPPED], sum.by_status[STATUS_EXPIRED]);
     if (n < 100)
         return;
+    assert_true(sum.kills > n / 4 && sum.early > n);
     assert_true(sum.faults > n); /* and it was not all sunshine, nor all rain */
     assert_true(sum.by_status[0] > n && sum.by_status[STATUS_OK] > n);
     assert_true(sum.by_status[STATUS_FAILED] > n && sum.by_status[STATUS_SKIPPED] > n);
@@ -516,8 +538,9 @@ static void a_seed_replays_exactly(void **state)
 static void a_seeded_defect_is_found(void **state)
 {
     static const char *const names[DEFECTS] = {
-        "none",          "commit one more", "commit one less", "commit again",   "drop a message",
-        "publish twice", "swap two",        "lose a key",      "default reward", "wrong sum"};
+        "none",          "commit one more", "commit one less", "commit again", "drop a message",
+        "publish twice", "swap two",        "no map",          "old map",      "map one more",
+        "map one less",  "lose a key",      "default reward",  "wrong sum"};
     uint64_t first = first_seed();
     for (int defect = DEFECT_NONE + 1; defect < DEFECTS; defect++) {
         size_t found = 0, put_in = 0;

@@ -2,12 +2,14 @@
  * source port and a sink port.
  *
  * The broker checks what it is given. A batch takes effect whole, and only when it is right: the
- * publisher owns the partitions, and the messages of each are exactly those of the records from its
- * committed offset up to the new one, in order. With that, every record has one message and no
- * offset is committed above an unfinished one, always. The first thing found wrong stays in
- * `violation`: an assertion belongs to the caller, so that a test can seed a defect and see it
- * found. What the pipeline is handed lives on the heap and is freed as early as the contract
- * allows. Header only. */
+ * publisher owns the partitions; no record has a message already; the new offset is that of the
+ * first record without one, and the ack map says of each record above it whether it has one. With
+ * that, every record has one message, no offset is committed above an unfinished one, and what is
+ * done is known to who comes next, always. A record that was done when its partition was assigned
+ * is handed out all the same, as Kafka would, and world_check sees to it that it is not judged
+ * again. The first thing found wrong stays in `violation`: an assertion belongs to the caller, so
+ * that a test can seed a defect and see it found. What the pipeline is handed lives on the heap and
+ * is freed as early as the contract allows. Header only. */
 #ifndef RBR_TESTS_FIXTURE_BROKER_H
 #define RBR_TESTS_FIXTURE_BROKER_H
 
@@ -20,10 +22,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "proto/reward.pb-c.h"
+#include "stream/ackmap.h"
 #include "stream/sink.h"
 #include "stream/source.h"
 
-enum { BROKER_PARTITIONS = 8, BROKER_HEADERS = 128 };
+enum { BROKER_PARTITIONS = 8, BROKER_RECORDS = 8192, BROKER_HEADERS = 128 };
 #define BROKER_TOPIC "in"
 
 struct broker_record {
@@ -32,14 +35,20 @@ struct broker_record {
     struct header *headers;
     size_t n_headers;
     bool malformed; /* must become a dead letter, and no other may for its contents */
+    bool done; /* has its message, or was lost */
 };
 
 struct broker_log {
     struct broker_record *records;
     size_t n, cap;
+    int64_t start; /* what lies below was deleted */
     int64_t end; /* offset of the next record */
     int64_t committed;
-    size_t n_committed; /* records below it */
+    struct str map; /* committed with it */
+    bool has_committed; /* else `committed` is where the group starts */
+    size_t n_committed; /* records done without one before them that is not */
+    size_t lost; /* records deleted before they were done */
+    size_t again; /* records done whose map was spoilt: they get a second message */
     struct member *owner; /* in the group's eyes; the member may not know yet */
 };
 
@@ -60,6 +69,10 @@ enum broker_defect {
     DEFECT_DROP_MESSAGE,
     DEFECT_PUBLISH_TWICE,
     DEFECT_SWAP,
+    DEFECT_NO_MAP,
+    DEFECT_OLD_MAP,
+    DEFECT_MAP_ONE_MORE,
+    DEFECT_MAP_ONE_LESS,
     DEFECT_LOSE_KEY,
     DEFECT_DEFAULT_REWARD,
     DEFECT_WRONG_SUM,
@@ -74,6 +87,8 @@ struct broker {
     size_t n_messages, cap_messages;
     size_t batches; /* committed */
     size_t limit[2]; /* bytes of a message, by enum sink_topic; 0: any size */
+    size_t metadata_limit; /* bytes with an offset */
+    uint64_t early; /* records whose message came before that of an earlier record */
     enum broker_defect defect; /* NONE again once it was put in */
     uint64_t trace; /* hash over everything that happened */
     char violation[512];
@@ -106,6 +121,9 @@ struct member {
     int32_t assigned[BROKER_PARTITIONS];
     size_t position[BROKER_PARTITIONS]; /* index of the next record, by partition */
     bool stutter[BROKER_PARTITIONS]; /* the record before is read again, once */
+    bool done[BROKER_PARTITIONS][BROKER_RECORDS]; /* when assigned, by index of the record */
+    uint64_t fresh; /* reads of records that were not */
+    bool dead; /* its process was killed: nothing it does has an effect */
     size_t held; /* records handed out and not released */
     uint64_t reads, assignments, revokes_done;
 
@@ -156,8 +174,10 @@ static inline uint64_t broker_hash_batch(const struct sink_batch *b)
     uint64_t h = 0xcbf29ce484222325u;
     for (size_t i = 0; i < b->n_records; i++)
         h = broker_hash_record(h, &b->records[i]);
-    for (size_t i = 0; i < b->n_offsets; i++)
+    for (size_t i = 0; i < b->n_offsets; i++) {
         h = (broker_hash(h, b->offsets[i].topic) ^ (uint64_t)b->offsets[i].offset) * 0x100000001b3u;
+        h = broker_hash(h, b->offsets[i].metadata);
+    }
     return h;
 }
 
@@ -186,7 +206,8 @@ static inline struct header *broker_keep_headers(struct broker *b, const struct 
 
 static inline void broker_init(struct broker *b, struct clock_fixture *clock)
 {
-    *b = (struct broker){.clock = clock, .trace = 0xcbf29ce484222325u};
+    *b = (struct broker){
+        .clock = clock, .trace = 0xcbf29ce484222325u, .metadata_limit = ACKMAP_TEXT_MAX};
     arena_init(&b->memory, SIZE_MAX / 2);
 }
 
@@ -211,6 +232,50 @@ static inline struct broker_record *broker_append(struct broker *b, int32_t part
     *r = (struct broker_record){
         .offset = log->end++, .key = broker_keep(b, key), .value = broker_keep(b, value)};
     return r;
+}
+
+static inline struct broker_record *broker_find(struct broker_log *log, int64_t offset)
+{
+    for (size_t low = 0, high = log->n; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        struct broker_record *r = &log->records[middle];
+        if (r->offset == offset)
+            return r;
+        if (r->offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static inline void broker_count_committed(struct broker_log *log)
+{
+    while (log->n_committed < log->n && log->records[log->n_committed].done)
+        log->n_committed++;
+}
+
+/* Retention: what lies below `start` is gone, done or not. */
+static inline void broker_trim(struct broker *b, int32_t partition, int64_t start)
+{
+    struct broker_log *log = &b->logs[partition];
+    log->start = start;
+    for (size_t i = 0; i < log->n && log->records[i].offset < start; i++) {
+        log->lost += !log->records[i].done;
+        log->records[i].done = true;
+    }
+    broker_count_committed(log);
+}
+
+/* Another tool commits: with metadata that is not our map, what was done above is forgotten. */
+static inline void broker_tamper(struct broker *b, int32_t partition, struct str metadata)
+{
+    struct broker_log *log = &b->logs[partition];
+    log->map = broker_keep(b, metadata);
+    for (size_t i = log->n_committed; i < log->n; i++) {
+        log->again += log->records[i].done;
+        log->records[i].done = false;
+    }
 }
 
 /* Offsets without a record, as compaction and control markers leave them. */
@@ -365,12 +430,42 @@ static inline bool broker_spoil_reward(struct broker *b, struct sink_record *r)
     return spoilt;
 }
 
-static inline bool broker_is_gap(const struct broker_log *log, int64_t offset)
+static inline bool broker_is_gap(struct broker_log *log, int64_t offset)
 {
-    for (size_t i = 0; i < log->n; i++)
-        if (log->records[i].offset == offset)
+    return broker_find(log, offset) == NULL && offset < log->end;
+}
+
+/* Spoils the map that goes with the first offset; false when it is as good as before. */
+static inline bool broker_spoil_map(struct broker *b, struct sink_offset *o)
+{
+    struct ackmap map;
+    struct str before = o->metadata;
+    if (ackmap_decode(before, o->offset, &map) != ACKMAP_GOOD)
+        return false;
+    char *text = arena_alloc(&b->memory, ACKMAP_TEXT_MAX);
+    switch (b->defect) {
+    case DEFECT_NO_MAP:
+        o->metadata = (struct str){0};
+        return true;
+    case DEFECT_OLD_MAP:
+        o->metadata = b->logs[o->partition].map;
+        return !str_eq(o->metadata, before);
+    case DEFECT_MAP_ONE_MORE:
+        ackmap_set(&map, map.n);
+        o->metadata = (struct str){text, ackmap_encode(&map, o->offset, text)};
+        return true;
+    case DEFECT_MAP_ONE_LESS:
+        if (map.n == 0)
             return false;
-    return offset < log->end;
+        map.n--;
+        map.done[map.n / 8] &= (uint8_t) ~(1u << (map.n % 8));
+        while (map.n > 0 && !ackmap_get(&map, map.n - 1))
+            map.n--;
+        o->metadata = (struct str){text, ackmap_encode(&map, o->offset, text)};
+        return true;
+    default:
+        return false;
+    }
 }
 
 static inline bool broker_spoil(struct broker *b, struct received *in)
@@ -379,14 +474,23 @@ static inline bool broker_spoil(struct broker *b, struct received *in)
     struct sink_offset *o = &in->offsets[0];
     switch (b->defect) {
     case DEFECT_COMMIT_ONE_MORE:
+        if (broker_is_gap(&b->logs[o->partition], o->offset))
+            return false;
         o->offset++;
-        return !broker_is_gap(&b->logs[o->partition], o->offset - 1);
+        return true;
     case DEFECT_COMMIT_ONE_LESS:
         o->offset--;
         return true;
-    case DEFECT_COMMIT_AGAIN:
+    case DEFECT_COMMIT_AGAIN: {
+        int64_t before = o->offset;
         o->offset = b->logs[o->partition].committed;
-        return true;
+        return o->offset != before;
+    }
+    case DEFECT_NO_MAP:
+    case DEFECT_OLD_MAP:
+    case DEFECT_MAP_ONE_MORE:
+    case DEFECT_MAP_ONE_LESS:
+        return broker_spoil_map(b, o);
     case DEFECT_DROP_MESSAGE:
         in->n_records--;
         return true;
@@ -435,34 +539,78 @@ static inline void broker_take_message(struct broker *b, const struct broker_rec
         broker_check_dead_letter(b, in, m);
 }
 
-/* The messages of one partition against the records that its new offset finishes. */
+static inline void broker_take_messages(struct broker *b, const struct received *in,
+                                        int32_t partition)
+{
+    struct broker_log *log = &b->logs[partition];
+    int64_t last = -1;
+    for (size_t i = 0; i < in->n_records; i++) {
+        const struct sink_record *r = &in->records[i];
+        if (r->partition != partition)
+            continue;
+        int64_t offset = broker_input_offset(r);
+        struct broker_record *want = broker_find(log, offset);
+        if (want == NULL || want->done || offset <= last) {
+            broker_violation(b, "partition %" PRId32 ": message of offset %" PRId64 " %s",
+                             partition, offset,
+                             want == NULL ? "from nowhere"
+                             : want->done ? "again"
+                                          : "out of turn");
+            return;
+        }
+        b->early += want > &log->records[log->n_committed];
+        broker_take_message(b, want, r);
+        want->done = true;
+        last = offset;
+        broker_count_committed(log);
+    }
+}
+
+/* What the map says of each record above the offset, against what is so. */
+static inline void broker_check_map(struct broker *b, const struct broker_log *log,
+                                    const struct sink_offset *o)
+{
+    struct ackmap map;
+    size_t done = 0;
+    enum ackmap_fault fault = ackmap_decode(o->metadata, o->offset, &map);
+    for (size_t i = 0; i < log->n; i++) {
+        const struct broker_record *r = &log->records[i];
+        if (r->offset < o->offset)
+            continue;
+        if (ackmap_get(&map, (size_t)(r->offset - o->offset)) != r->done)
+            broker_violation(b,
+                             "partition %" PRId32 ": the map of %" PRId64 " is wrong at %" PRId64,
+                             o->partition, o->offset, r->offset);
+        done += r->done;
+    }
+    if (ackmap_count(&map) != done)
+        broker_violation(b, "partition %" PRId32 ": the map holds offsets that are not there",
+                         o->partition);
+    if (fault != ACKMAP_GOOD && b->metadata_limit == ACKMAP_TEXT_MAX)
+        broker_violation(b, "partition %" PRId32 ": the map of %" PRId64 ": %s", o->partition,
+                         o->offset, ackmap_fault_text(fault));
+}
+
 static inline void broker_take_offset(struct broker *b, const struct received *in,
                                       const struct sink_offset *o)
 {
     struct broker_log *log = &b->logs[o->partition];
-    if (!str_eq(o->topic, STR(BROKER_TOPIC)) || o->offset <= log->committed || o->offset > log->end)
+    if (!str_eq(o->topic, STR(BROKER_TOPIC)) || o->offset < log->committed || o->offset > log->end)
         broker_violation(b, "partition %" PRId32 ": offset %" PRId64 " committed after %" PRId64,
                          o->partition, o->offset, log->committed);
-    for (size_t i = 0; i < in->n_records; i++) {
-        const struct sink_record *r = &in->records[i];
-        if (r->partition != o->partition)
-            continue;
-        int64_t offset = broker_input_offset(r);
-        const struct broker_record *want = &log->records[log->n_committed];
-        if (log->n_committed == log->n || want->offset != offset) {
-            broker_violation(b, "partition %" PRId32 ": message of offset %" PRId64 " out of turn",
-                             o->partition, offset);
-            return;
-        }
-        broker_take_message(b, want, r);
-        log->n_committed++;
-    }
-    bool above = log->n_committed > 0 && log->records[log->n_committed - 1].offset >= o->offset;
-    bool below = log->n_committed < log->n && log->records[log->n_committed].offset < o->offset;
-    if (above || below)
+    broker_take_messages(b, in, o->partition);
+    /* A gap below what a map says is done is passed only when the log was read past it. */
+    const struct broker_record *at = broker_find(log, o->offset);
+    bool less = at != NULL && at->done;
+    bool more = log->n_committed < log->n && log->records[log->n_committed].offset < o->offset;
+    if (less || more)
         broker_violation(b, "partition %" PRId32 ": %" PRId64 " committed, %s", o->partition,
-                         o->offset, above ? "a message above it" : "a record below it unfinished");
+                         o->offset, less ? "less than is done" : "a record below it unfinished");
+    if (!less && !more)
+        broker_check_map(b, log, o);
     log->committed = o->offset;
+    log->map = broker_keep(b, o->metadata);
+    log->has_committed = true;
 }
 
 /* False: fenced, a partition is no longer the publisher's. */
@@ -549,6 +697,12 @@ static inline void member_publish(struct sink *port, struct sink_batch *batch)
     m->batch_due_us = b->clock->now_us + m->end.delay_us;
     m->published_us = b->clock->now_us;
     m->publishes++;
+    batch->metadata_too_large = false;
+    for (size_t i = 0; i < batch->n_offsets; i++)
+        batch->metadata_too_large =
+            batch->metadata_too_large || batch->offsets[i].metadata.n > b->metadata_limit;
+    if (batch->metadata_too_large)
+        m->end = (struct batch_end){.delay_us = 1000, .outcome = SINK_ABORTED};
     broker_trace(b, "publish", (int64_t)batch->n_records, batch->offsets[0].offset);
     bool lands = m->end.outcome == SINK_COMMITTED || m->end.visible;
     m->in_effect = lands && m->end.early && broker_take_batch(b, m, batch);
@@ -564,7 +718,7 @@ static inline void member_sink_poll(struct sink *port)
     if (broker_hash_batch(batch) != m->batch_hash)
         broker_violation(b, "a batch changed while it was on its way");
     enum sink_outcome outcome = m->end.outcome;
-    bool lands = outcome == SINK_COMMITTED || m->end.visible;
+    bool lands = !m->dead && (outcome == SINK_COMMITTED || m->end.visible);
     if (lands && !m->in_effect && !broker_take_batch(b, m, batch) && outcome == SINK_COMMITTED)
         outcome = SINK_ABORTED;
     m->batch = NULL;
@@ -604,15 +758,28 @@ static inline void member_take_assignment(struct member *m)
     m->n_assigned = 0;
     m->assignments++;
     for (int32_t i = 0; i < BROKER_PARTITIONS; i++) {
-        if (b->logs[i].owner != m)
+        struct broker_log *log = &b->logs[i];
+        if (log->owner != m)
             continue;
-        m->position[i] = b->logs[i].n_committed;
+        int64_t from = log->committed > log->start ? log->committed : log->start;
+        for (m->position[i] = 0; m->position[i] < log->n; m->position[i]++)
+            if (log->records[m->position[i]].offset >= from)
+                break;
+        for (size_t k = 0; k < BROKER_RECORDS; k++)
+            m->done[i][k] = k < log->n && log->records[k].done;
         told[m->n_assigned] = (struct source_partition){
-            .topic = str_z(m->topic), .partition = i, .offset = b->logs[i].committed};
+            .topic = str_z(m->topic),
+            .partition = i,
+            .offset = from,
+            .committed = log->has_committed ? log->committed : -1,
+            .end = log->end,
+            .metadata = {mem_copy(log->map.p != NULL ? log->map.p : "", log->map.n), log->map.n}};
         m->assigned[m->n_assigned++] = i;
     }
     broker_trace(b, "assigned", (int64_t)m->n_assigned, m->n_assigned > 0 ? told[0].partition : -1);
     m->listener.assigned(m->listener.arg, told, m->n_assigned);
+    for (size_t i = 0; i < m->n_assigned; i++) /* valid inside only */
+        mem_free((void *)(uintptr_t)told[i].metadata.p);
 }
 
 static inline void member_end_assignment(struct member *m, bool lost)
@@ -685,6 +852,7 @@ static inline bool member_next(struct source *port, size_t index, struct source_
     m->stutter[partition] = false;
     if (*position == log->n)
         return false;
+    m->fresh += !m->done[partition][*position];
     const struct broker_record *r = &log->records[(*position)++];
     struct member_record *c = mem_alloc(sizeof(*c));
     *ret = (struct source_record){.offset = r->offset,
@@ -763,6 +931,27 @@ static inline void broker_assign(struct broker *b, struct member *m, size_t firs
     for (size_t i = first; i < first + n; i++)
         b->logs[i].owner = m;
     m->to_assign = true;
+}
+
+/* The member's process is killed. What it had sent last, and was not answered, may have arrived
+ * whole, or will never: before anybody reads the committed offsets that is decided. */
+static inline void broker_kill(struct broker *b, struct member *m, bool lands)
+{
+    struct sink_batch *batch = m->batch;
+    bool would = batch != NULL && (m->end.outcome == SINK_COMMITTED || m->end.visible);
+    if (lands && would && !m->in_effect)
+        (void)broker_take_batch(b, m, batch);
+    for (size_t i = 0; i < BROKER_PARTITIONS; i++)
+        if (b->logs[i].owner == m)
+            b->logs[i].owner = NULL;
+    /* What follows only takes apart what a process would have lost with its memory. */
+    m->dead = true;
+    m->end.outcome = SINK_ABORTED;
+    m->batch_due_us = b->clock->now_us;
+    m->to_assign = m->to_revoke = m->to_fail = m->to_vanish = false;
+    m->to_lose = true;
+    m->close_takes_us = 0;
+    m->closed_us = b->clock->now_us; /* it may be leaving already */
 }
 
 /* The group goes on without the member, which does not know yet. */

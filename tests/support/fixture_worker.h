@@ -114,6 +114,22 @@ static inline void world_end(struct world *w, size_t slot)
     w->workers[slot] = NULL;
 }
 
+static inline void world_kill(struct world *w, size_t slot, bool batch_lands)
+{
+    struct worker *k = w->workers[slot];
+    broker_kill(&w->broker, &k->member, batch_lands);
+    pipeline_stop(k->pipeline);
+    for (int i = 0; i < 100 && !pipeline_finished(k->pipeline); i++) {
+        fixture_deliver(&k->server);
+        (void)pipeline_tick(k->pipeline);
+        (void)grader_tick(k->grader);
+    }
+    if (!pipeline_finished(k->pipeline))
+        broker_violation(&w->broker, "a killed worker cannot be taken apart");
+    else
+        world_end(w, slot);
+}
+
 static inline void world_done(struct world *w)
 {
     for (size_t i = 0; i < WORLD_WORKERS; i++)
@@ -136,6 +152,10 @@ static inline void world_check(struct world *w)
             broker_violation(&w->broker, "%zu bytes held", s.bytes);
         if (k->member.held > k->member.n_assigned)
             broker_violation(&w->broker, "%zu records of the source held", k->member.held);
+        if (s.admitted > k->member.fresh)
+            broker_violation(&w->broker,
+                             "judged again what was done: %" PRIu64 " of %" PRIu64 " reads",
+                             s.admitted, k->member.reads);
         if (s.unfinished > s.in_flight)
             broker_violation(&w->broker, "more unfinished than in flight");
     }
