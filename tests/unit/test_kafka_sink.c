@@ -560,11 +560,31 @@ static void the_users_sizes_stand(void **state RBR_UNUSED)
     close_sink(&p);
 }
 
+/* The pipeline has to know, or it would send the same again for ever. */
+static void metadata_that_the_broker_refuses_is_named(void **state RBR_UNUSED)
+{
+    struct names n;
+    struct published p;
+    make_topics(&n, "metadata", 1, 1);
+    open_sink(&p, &n.config);
+    struct sink_record record = {.key = STR("k"), .value = STR("v")};
+    const struct sink_offset offset = {str_z(n.input), 0, 1, STR("a map")};
+    kafka_fixture_fail(&fixture, API_TXN_OFFSET_COMMIT, 1,
+                       RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE);
+    publish(&p, &record, 1, &offset, 1);
+    assert_int_equal(p.batch.outcome, SINK_ABORTED);
+    assert_true(p.batch.metadata_too_large);
+    publish_until_committed(&p, &record, 1);
+    assert_false(p.batch.metadata_too_large);
+    close_sink(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_committed_batch_is_readable),
         cmocka_unit_test(batches_follow_one_another),
+        cmocka_unit_test(metadata_that_the_broker_refuses_is_named),
         cmocka_unit_test(a_key_decides_when_partitions_differ),
         cmocka_unit_test(a_partition_that_the_output_does_not_have_goes_by_key),
         cmocka_unit_test(an_empty_batch_of_offsets_alone_is_committed),
