@@ -193,7 +193,7 @@ static enum ackmap_fault open_body(struct str text, struct binary *b)
     uint8_t sum[SHA256_BYTES];
     if (body.n % 4 != 0)
         return ACKMAP_CUT;
-    if (body.n > BASE64_CHARS(HEAD + MAP_MAX) || !base64_decode(body, b->bytes, &b->n))
+    if (body.n > BASE64_CHARS((size_t)HEAD + MAP_MAX) || !base64_decode(body, b->bytes, &b->n))
         return ACKMAP_CORRUPT;
     if (b->n < HEAD || b->n - HEAD < get(b->bytes + DIGEST + 8, 2))
         return ACKMAP_CUT;
