@@ -23,7 +23,8 @@ enum {
     CALL_MS = 10000, /* one blocking call of a transaction */
     PATIENCE_US = 60000000, /* for one batch, retries included */
     ASK_AGAIN_US = 100000,
-    FENCED_AGAIN_US = 60000000, /* fenced twice within: somebody uses our transactional.id */
+    FENCED_AGAIN_US = 60000000, /* fenced so often, each within this of the last: ... */
+    FENCED_MAX = 4, /* ... a live twin; one that just passes by may fence us twice */
     SILENCE_US = 15000000, /* without an outcome, and then again, the log says so */
     ENVELOPE_BYTES = 128, /* record header and batch header, generously */
     MESSAGE_BYTES_MAX =
@@ -61,7 +62,8 @@ struct kafka_sink {
     size_t reports_left;
     size_t refused; /* reports of the batch in hand that say "too large" */
     bool one_by_one; /* until a batch is committed: one message a request, to know which is */
-    int64_t fenced_us; /* when it was last; 0: never */
+    int64_t fenced_us; /* when it was last */
+    unsigned fenced; /* how often in a row */
 };
 
 /* What is left until then, for one blocking call: never 0 or less, which would mean "for ever". */
@@ -439,13 +441,14 @@ static enum sink_outcome recover(struct kafka_sink *s, struct sink_batch *b)
 /* Not authorised, or fenced again and again: another producer would end the same. */
 static bool is_final(struct kafka_sink *s, enum err_code code)
 {
-    int64_t now = clock_mono_us(&clock_real), last = s->fenced_us;
+    int64_t now = clock_mono_us(&clock_real);
     if (code == ERR_DENIED)
         return true;
     if (code != ERR_FENCED)
         return false;
+    s->fenced = now - s->fenced_us < FENCED_AGAIN_US ? s->fenced + 1 : 1;
     s->fenced_us = now;
-    return last != 0 && now - last < FENCED_AGAIN_US;
+    return s->fenced == FENCED_MAX;
 }
 
 static enum sink_outcome publish_batch(struct kafka_sink *s, struct sink_batch *b)
