@@ -107,16 +107,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_EXPLAIN:
         a->output = OUTPUT_EXPLAIN;
         return 0;
-    case ARGP_KEY_ARG:
-        if (a->input != NULL)
-            argp_error(state, "one file, please");
-        a->input = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which file? (- for standard input)");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return options_file(key, arg, state, &a->input);
     }
 }
 

@@ -46,6 +46,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 const struct argp options_argp = {.options = option_list, .parser = parse};
 const struct argp options_policies_argp = {.options = policy_list, .parser = parse};
 
+error_t options_file(int key, char *arg, struct argp_state *state, const char **file)
+{
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*file != NULL)
+            argp_error(state, "one file, please");
+        *file = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which file? (- for standard input)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
     argp_err_exit_status = EXIT_USAGE;

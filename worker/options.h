@@ -24,6 +24,9 @@ struct options {
 /* Their input is a struct options. */
 extern const struct argp options_argp, options_policies_argp;
 
+/* The end of the parser of a command that takes one FILE: takes it, or says what is wrong. */
+error_t options_file(int key, char *arg, struct argp_state *state, const char **file);
+
 /* Parses a command's arguments; ends the process with EXIT_USAGE when they are wrong. */
 void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
