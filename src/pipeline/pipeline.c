@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "base/sm.h"
 #include "obs/log.h"
@@ -156,12 +157,14 @@ static void judged(struct pipeline *p, struct item *it)
     item_make_reward(it, str_z(part->topic), part->number, p->judge->policy,
                      clock_wall_ms(p->clock));
     item_is_ready(p, it);
+    FAILPOINT(ready);
 }
 
 static void on_judged(struct judge_req *req)
 {
     struct item *it = CONTAINER_OF(req, struct item, judge);
     struct pipeline *p = it->pipeline;
+    FAILPOINT(verdict);
     if (it->partition != NULL) {
         judged(p, it);
         return;
@@ -201,6 +204,7 @@ static void refuse(struct pipeline *p, struct item *it, const struct source_reco
     item_make_dead_letter(it, str_z(part->topic), part->number, in, "decode",
                           refusal_name(refusal->kind), text);
     item_is_ready(p, it);
+    FAILPOINT(dead_letter);
 }
 
 /* Copies what the message needs of its input; false when the arena is full. */
@@ -220,9 +224,11 @@ static void start(struct pipeline *p, struct item *it, const struct source_recor
     struct record_origin origin = {str_z(part->topic), part->number, it->offset};
     struct refusal refusal = {.kind = REFUSAL_TOO_MUCH_MEMORY};
     enum record_format format = record_format_of(find_header(in, STR("content-type")));
+    FAILPOINT(before_decode);
     if (keep_input(it, in))
         it->record =
             record_decode(&it->arena, in->value, format, &p->config.record, &origin, &refusal);
+    FAILPOINT(decoded);
     if (it->record == NULL) {
         refuse(p, it, in, &refusal);
         return;
@@ -235,6 +241,7 @@ static void start(struct pipeline *p, struct item *it, const struct source_recor
     };
     bool finished = judge_start(p->judge, &it->judge);
     charge(p, it);
+    FAILPOINT(asked);
     if (finished)
         judged(p, it);
 }
@@ -276,6 +283,7 @@ static bool read_one(struct pipeline *p, struct partition *part)
         return false;
     if (!part->has_held && !p->source->next(p->source, part->index, &part->held))
         return false;
+    FAILPOINT(read);
     part->has_held = !admit(p, part, &part->held);
     if (part->has_held)
         return false;
@@ -396,7 +404,9 @@ static void on_batch_done(struct sink_batch *b)
     p->stats.publish_us += (uint64_t)(clock_mono_us(p->clock) - p->batch_since_us);
     switch (b->outcome) {
     case SINK_COMMITTED:
+        FAILPOINT(before_done);
         on_committed(p);
+        FAILPOINT(done);
         break;
     case SINK_ABORTED:
         on_aborted(p);
@@ -501,6 +511,7 @@ static void publish(struct pipeline *p, int64_t now)
     p->batch_out = true;
     p->batch_since_us = now;
     p->stats.batches++;
+    FAILPOINT(batch);
     p->sink->publish(p->sink, &p->batch);
 }
 
@@ -528,6 +539,7 @@ static void on_assigned(void *arg, const struct source_partition *partitions, si
     p->next_publish_us = clock_mono_us(p->clock) + p->config.publish_interval_us;
     p->retry_us = 0;
     move(p, RUNNING);
+    FAILPOINT(assigned);
 }
 
 static void drop_item(struct pipeline *p, struct slot *slot)
@@ -586,6 +598,7 @@ static void end_assignment(struct pipeline *p, int64_t now)
             return;
         if (!out_of_time && (unfinished(p) > 0 || p->ready > 0))
             return;
+        FAILPOINT(drained);
         break;
     case DROPPING:
         if (p->batch_out)
@@ -601,11 +614,13 @@ static void end_assignment(struct pipeline *p, int64_t now)
     drop_all(p);
     move(p, IDLE);
     p->source->revoke_done(p->source);
+    FAILPOINT(given_back);
 }
 
 static void on_revoked(void *arg)
 {
     struct pipeline *p = arg;
+    FAILPOINT(revoked);
     p->drain_until_us = clock_mono_us(p->clock) + p->config.drain_us;
     p->next_publish_us = 0;
     if (p->state == RUNNING)
@@ -617,6 +632,7 @@ static void on_revoked(void *arg)
 static void on_lost(void *arg)
 {
     struct pipeline *p = arg;
+    FAILPOINT(lost);
     if (p->state == RUNNING || p->state == DRAINING)
         move(p, DROPPING);
     else if (p->state == IDLE)
@@ -628,6 +644,7 @@ static void close_source(struct pipeline *p)
     if (p->stopping)
         return;
     p->stopping = true;
+    FAILPOINT(closing);
     p->source->close(p->source);
 }
 
@@ -650,6 +667,7 @@ static void on_closed(void *arg)
 {
     struct pipeline *p = arg;
     move(p, CLOSED);
+    FAILPOINT(closed);
 }
 
 /* ---- the outside ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "obs/log.h"
 #include "stream/kafka_client.h"
@@ -104,6 +105,7 @@ static enum sink_outcome abort_transaction(struct kafka_sink *s, struct sink_bat
 {
     struct err why = b->err;
     enum verdict verdict;
+    FAILPOINT(before_abort);
     do
         verdict = judge_error(s, b, "aborting a transaction",
                               rd_kafka_abort_transaction(s->producer, CALL_MS));
@@ -178,6 +180,8 @@ static bool produce_one(struct kafka_sink *s, struct sink_batch *b, struct sink_
     }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         s->reports_left++;
+        if (r->to == SINK_DEAD_LETTERS)
+            FAILPOINT(dead_letter_produced);
         return true;
     }
     r->too_large = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
@@ -233,6 +237,7 @@ static bool produce_all(struct kafka_sink *s, struct sink_batch *b)
         if (s->one_by_one)
             wait_for_reports(s);
     }
+    FAILPOINT(after_produce);
     wait_for_reports(s);
     doubt_refusals(s, b);
     if (s->reports_left > 0) {
@@ -284,6 +289,7 @@ static enum verdict send_offsets(struct kafka_sink *s, struct sink_batch *b)
 static enum verdict commit(struct kafka_sink *s, struct sink_batch *b)
 {
     enum verdict verdict;
+    FAILPOINT(before_commit);
     do
         verdict = judge_error(s, b, "committing a transaction",
                               rd_kafka_commit_transaction(s->producer, CALL_MS));
@@ -295,17 +301,21 @@ static enum sink_outcome publish_transaction(struct kafka_sink *s, struct sink_b
 {
     if (!sizes_fit(s, b))
         return SINK_ABORTED;
+    FAILPOINT(before_begin);
     enum verdict verdict =
         judge_error(s, b, "beginning a transaction", rd_kafka_begin_transaction(s->producer));
     if (verdict != GO_ON)
         return SINK_FAILED;
+    FAILPOINT(after_begin);
     if (!produce_all(s, b))
         return abort_transaction(s, b);
+    FAILPOINT(delivered);
     verdict = send_offsets(s, b);
     if (verdict == GO_ON)
         verdict = commit(s, b);
     switch (verdict) {
     case GO_ON:
+        FAILPOINT(after_commit);
         return SINK_COMMITTED;
     case ABORT:
         return abort_transaction(s, b);
@@ -397,6 +407,7 @@ static bool same_metadata(const rd_kafka_topic_partition_t *p, const struct sink
 static enum err_code has_landed(struct kafka_sink *s, const struct sink_batch *b, bool *ret,
                                 struct err *err)
 {
+    FAILPOINT(new_producer);
     rd_kafka_topic_partition_list_t *list = offsets_of(b);
     rd_kafka_resp_err_t code = rd_kafka_committed(s->consumer, list, CALL_MS);
     bool landed = b->n_offsets > 0;
@@ -419,6 +430,7 @@ static enum sink_outcome recover(struct kafka_sink *s, struct sink_batch *b)
     bool landed = false;
     enum err_code code = ERR_OK;
     log_warning("sink.new_producer", "%s; starting another producer", b->err.msg);
+    FAILPOINT(before_recovery);
     while (!stopping(s)) {
         struct err err = {0};
         end_producer(s);
@@ -426,6 +438,7 @@ static enum sink_outcome recover(struct kafka_sink *s, struct sink_batch *b)
         if (code == ERR_OK && s->transactional)
             code = has_landed(s, b, &landed, &err);
         if (code == ERR_OK) {
+            FAILPOINT(recovered);
             log_info("sink.recovered", "the batch %s",
                      landed ? "was committed" : "was not committed");
             return landed ? SINK_COMMITTED : SINK_ABORTED;

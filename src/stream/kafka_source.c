@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "base/sm.h"
 #include "obs/log.h"
@@ -234,6 +235,7 @@ static void use_lookup(struct kafka_source *s)
 {
     struct lookup *l = &s->lookup;
     s->looked_up = false;
+    FAILPOINT(looked_up);
     if (s->closing || s->revoked) {
         give_back(s);
     } else if (l->err.code == ERR_OK) {

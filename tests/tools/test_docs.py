@@ -33,6 +33,12 @@ def test_operating_has_a_row_for_every_name(file, macro, least):
     assert not missing
 
 
+def test_testing_has_a_row_for_every_failpoint():
+    rows = re.findall(r"^\| (\w+) \| (.+) \|$", (ROOT / "docs/internals/testing.md").read_text(), re.MULTILINE)
+    code = re.findall(r'^    X\((\w+), "([^"]+)"\)', (ROOT / "src/base/failpoint.h").read_text(), re.MULTILINE)
+    assert len(code) >= 20 and rows[1:] == code
+
+
 def test_retryable_is_as_in_the_code():
     text = (ROOT / "src/record/reason.h").read_text()
     code = {n: r == "true" for n, r in re.findall(r"X\((\w+), \d+, (true|false)\)", text)}
