@@ -12,18 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
-
-/* How curl and libuv share sockets. curl's multi_socket mode says REMOVE when a transfer ends and
- * ADDs the same socket for the next; making and closing a uv_poll each time costs a third of the
- * client's CPU. So a poll handle lives as long as its socket: REMOVE marks it idle, the next
- * transfer finds it by its descriptor, and CLOSESOCKETFUNCTION, which we own, closes both. An idle
- * poll that fires (the server closed) is stopped at once, or it would spin.
- *
- * A socket that never got as far as a reply is another matter: curl closes it without
- * CLOSESOCKETFUNCTION when connecting fails or is given up, and says REMOVE afterwards. Its poll
- * goes with REMOVE, before libuv looks at a closed descriptor (it aborts). And when curl opens a
- * socket with a number that still has a poll (the next address of one host, between two
- * callbacks), OPENSOCKETFUNCTION makes a new poll for the new socket. */
+#include "grader/http_sockets.h"
 
 enum {
     JOINED_MAX = 64 * 1024, /* bodies up to this are joined: one write with the headers */
@@ -32,16 +21,7 @@ enum {
     REPLY_KEEP = 64 * 1024, /* of a reply buffer, between requests */
     DNS_CACHE_SECONDS = 60,
     MAX_LIFETIME_SECONDS = 300,
-    TABLE_MIN = 1024,
     RECEIVE_BYTES = 4096, /* a reply is about 2 KB; curl takes and frees this for each request */
-};
-
-struct socket_poll {
-    uv_poll_t uv;
-    struct http *http;
-    curl_socket_t fd;
-    int events; /* watched now; 0: stopped */
-    const struct easy *wanted; /* by this transfer; NULL: idle */
 };
 
 struct transport_endpoint {
@@ -72,12 +52,11 @@ struct http {
     struct loop *loop;
     CURLM *multi;
     uv_timer_t timer, watchdog;
-    struct socket_poll **polls; /* by fd */
-    size_t n_polls;
+    struct sockets sockets;
     struct easy *free_easy, *active, *cancelled;
     size_t n_free, n_active;
     uint64_t ended; /* requests, ever */
-    int open_handles; /* the two timers count until http_free */
+    size_t open_timers; /* that libuv knows */
 };
 
 /* ---- sockets ----------------------------------------------------------------------------------
@@ -85,87 +64,27 @@ struct http {
 
 static void finish_transfers(struct http *h);
 
-static void on_poll(uv_poll_t *handle, int status, int events)
+static void on_ready(struct sockets *s, curl_socket_t fd, int flags)
 {
-    struct socket_poll *p = handle->data;
-    struct http *h = p->http;
-    int running, flags = 0;
-    if (p->wanted == NULL) {
-        (void)uv_poll_stop(&p->uv);
-        p->events = 0;
-        return;
-    }
-    if (status < 0)
-        flags = CURL_CSELECT_ERR;
-    if ((events & UV_READABLE) != 0)
-        flags |= CURL_CSELECT_IN;
-    if ((events & UV_WRITABLE) != 0)
-        flags |= CURL_CSELECT_OUT;
-    (void)curl_multi_socket_action(h->multi, p->fd, flags, &running);
+    struct http *h = CONTAINER_OF(s, struct http, sockets);
+    int running;
+    (void)curl_multi_socket_action(h->multi, fd, flags, &running);
     finish_transfers(h);
 }
 
-static struct socket_poll *poll_of(struct http *h, curl_socket_t fd)
+/* The last handle takes the transport with it, once http_free was called: until then the timers are
+ * open. */
+static void free_when_closed(struct http *h)
 {
-    size_t i = (size_t)fd;
-    if (i >= h->n_polls) {
-        size_t n = h->n_polls > 0 ? h->n_polls : TABLE_MIN;
-        while (n <= i)
-            n *= 2;
-        h->polls = mem_resize(h->polls, n * sizeof(struct socket_poll *));
-        memset(h->polls + h->n_polls, 0, (n - h->n_polls) * sizeof(struct socket_poll *));
-        h->n_polls = n;
-    }
-    if (h->polls[i] == NULL) {
-        struct socket_poll *p = mem_alloc(sizeof(*p));
-        p->http = h;
-        p->fd = fd;
-        p->uv.data = p;
-        if (uv_poll_init_socket(&h->loop->uv, &p->uv, fd) != 0) {
-            mem_free(p);
-            return NULL;
-        }
-        h->open_handles++;
-        h->polls[i] = p;
-    }
-    return h->polls[i];
-}
-
-/* The last handle takes the transport with it, once http_free was called. */
-static void count_closed(struct http *h)
-{
-    if (--h->open_handles > 0)
+    if (h->open_timers > 0 || h->sockets.open > 0)
         return;
-    mem_free(h->polls);
+    sockets_done(&h->sockets);
     mem_free(h);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void on_poll_closed(struct sockets *s)
 {
-    struct socket_poll *p = handle->data;
-    count_closed(p->http);
-    mem_free(p);
-}
-
-static void drop_poll(struct http *h, curl_socket_t fd)
-{
-    struct socket_poll *p = (size_t)fd < h->n_polls ? h->polls[fd] : NULL;
-    if (p == NULL)
-        return;
-    h->polls[fd] = NULL;
-    (void)uv_poll_stop(&p->uv);
-    uv_close((uv_handle_t *)&p->uv, on_poll_closed);
-}
-
-/* Without a poll the attempt's own timeout ends it. */
-static void watch(struct http *h, curl_socket_t fd, const struct easy *e, int events)
-{
-    struct socket_poll *p = poll_of(h, fd);
-    if (p == NULL)
-        return;
-    p->wanted = e;
-    if (p->events != events && uv_poll_start(&p->uv, events, on_poll) == 0)
-        p->events = events;
+    free_when_closed(CONTAINER_OF(s, struct http, sockets));
 }
 
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known RBR_UNUSED)
@@ -174,18 +93,12 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *kn
     char *private = NULL;
     (void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
     const struct easy *e = (struct easy *)(void *)private;
-    if (what == CURL_POLL_REMOVE) {
-        struct socket_poll *p = (size_t)fd < h->n_polls ? h->polls[fd] : NULL;
-        if (p == NULL || p->wanted != e)
-            return 0; /* another transfer's by now */
-        p->wanted = NULL;
-        if (e->header_bytes == 0)
-            drop_poll(h, fd);
-        return 0;
-    }
-    watch(h, fd, e,
-          ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-              ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
+    if (what == CURL_POLL_REMOVE)
+        sockets_unwatch(&h->sockets, fd, e, e->header_bytes > 0);
+    else
+        sockets_watch(&h->sockets, fd, e,
+                      ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                          ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
     return 0;
 }
 
@@ -193,21 +106,17 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose RBR_UNUSED,
                                     struct curl_sockaddr *to)
 {
     struct easy *e = arg;
-    struct http *h = e->http;
     int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-    struct socket_poll *old = fd >= 0 && (size_t)fd < h->n_polls ? h->polls[fd] : NULL;
-    if (old != NULL) {
-        int events = old->wanted == e ? old->events : 0; /* curl may not ask for them again */
-        drop_poll(h, fd);
-        if (events != 0)
-            watch(h, fd, e, events);
-    }
-    return fd >= 0 ? fd : CURL_SOCKET_BAD;
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    sockets_opened(&e->http->sockets, fd, e);
+    return fd;
 }
 
 static int on_close_socket(void *arg, curl_socket_t fd)
 {
-    drop_poll(arg, fd);
+    struct http *h = arg;
+    sockets_drop(&h->sockets, fd);
     return close(fd);
 }
 
@@ -739,6 +648,7 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
     h->port = (struct transport){.send = http_send, .cancel = http_cancel};
     h->config = *config;
     h->loop = loop;
+    h->sockets = (struct sockets){.loop = loop, .ready = on_ready, .closed = on_poll_closed};
     h->multi = curl_multi_init();
     if (h->multi == NULL)
         abort(); /* out of memory */
@@ -752,14 +662,16 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
     (void)uv_timer_init(&loop->uv, &h->watchdog);
     h->timer.data = h;
     h->watchdog.data = h;
-    h->open_handles = 2;
+    h->open_timers = 2;
     *ret = h;
     return ERR_OK;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    count_closed(handle->data);
+    struct http *h = handle->data;
+    h->open_timers--;
+    free_when_closed(h);
 }
 
 void http_free(struct http *h)

@@ -1,0 +1,123 @@
+#include "grader/http_sockets.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { TABLE_MIN = 1024 };
+
+struct socket_poll {
+    uv_poll_t uv;
+    struct sockets *sockets;
+    curl_socket_t fd;
+    int events; /* watched now; 0: stopped */
+    const void *wanted; /* by this transfer; NULL: idle */
+};
+
+static struct socket_poll *find(const struct sockets *s, curl_socket_t fd)
+{
+    return (size_t)fd < s->n_polls ? s->polls[fd] : NULL;
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+    struct socket_poll *p = handle->data;
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    if (p->wanted == NULL) {
+        (void)uv_poll_stop(&p->uv);
+        p->events = 0;
+        return;
+    }
+    if ((events & UV_READABLE) != 0)
+        flags |= CURL_CSELECT_IN;
+    if ((events & UV_WRITABLE) != 0)
+        flags |= CURL_CSELECT_OUT;
+    p->sockets->ready(p->sockets, p->fd, flags);
+}
+
+static void grow(struct sockets *s, size_t i)
+{
+    size_t n = s->n_polls > 0 ? s->n_polls : TABLE_MIN;
+    while (n <= i)
+        n *= 2;
+    s->polls = mem_resize(s->polls, n * sizeof(struct socket_poll *));
+    memset(s->polls + s->n_polls, 0, (n - s->n_polls) * sizeof(struct socket_poll *));
+    s->n_polls = n;
+}
+
+static struct socket_poll *find_or_make(struct sockets *s, curl_socket_t fd)
+{
+    struct socket_poll *p = find(s, fd);
+    if (p != NULL)
+        return p;
+    if ((size_t)fd >= s->n_polls)
+        grow(s, (size_t)fd);
+    p = mem_alloc(sizeof(*p));
+    p->sockets = s;
+    p->fd = fd;
+    p->uv.data = p;
+    if (uv_poll_init_socket(&s->loop->uv, &p->uv, fd) != 0) {
+        mem_free(p);
+        return NULL;
+    }
+    s->open++;
+    s->polls[fd] = p;
+    return p;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct socket_poll *p = handle->data;
+    struct sockets *s = p->sockets;
+    mem_free(p);
+    s->open--;
+    s->closed(s);
+}
+
+void sockets_drop(struct sockets *s, curl_socket_t fd)
+{
+    struct socket_poll *p = find(s, fd);
+    if (p == NULL)
+        return;
+    s->polls[fd] = NULL;
+    (void)uv_poll_stop(&p->uv);
+    uv_close((uv_handle_t *)&p->uv, on_closed);
+}
+
+void sockets_watch(struct sockets *s, curl_socket_t fd, const void *transfer, int events)
+{
+    struct socket_poll *p = find_or_make(s, fd);
+    if (p == NULL)
+        return;
+    p->wanted = transfer;
+    if (p->events != events && uv_poll_start(&p->uv, events, on_poll) == 0)
+        p->events = events;
+}
+
+void sockets_unwatch(struct sockets *s, curl_socket_t fd, const void *transfer, bool keep)
+{
+    struct socket_poll *p = find(s, fd);
+    if (p == NULL || p->wanted != transfer)
+        return; /* another transfer's by now */
+    p->wanted = NULL;
+    if (!keep)
+        sockets_drop(s, fd);
+}
+
+void sockets_opened(struct sockets *s, curl_socket_t fd, const void *transfer)
+{
+    const struct socket_poll *old = find(s, fd);
+    if (old == NULL)
+        return;
+    int events = old->wanted == transfer ? old->events : 0; /* curl may not ask for them again */
+    sockets_drop(s, fd);
+    if (events != 0)
+        sockets_watch(s, fd, transfer, events);
+}
+
+void sockets_done(struct sockets *s)
+{
+    mem_free(s->polls);
+    s->polls = NULL;
+    s->n_polls = 0;
+}
