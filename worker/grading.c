@@ -44,7 +44,13 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .connect_timeout_us = config->connect_timeout_us,
         .first_byte_timeout_us = config->first_byte_timeout_us,
         .keep_alive_us = config->keep_alive_us,
+        .ca_file = config->tls_ca_file,
+        .certificate_file = config->tls_certificate_file,
+        .key_file = config->tls_key_file,
+        .proxy = config->proxy,
     };
+    if (config->tls_key_file.n > 0 && settings_check_secret(config->tls_key_file, err) != ERR_OK)
+        return err->code;
     enum err_code code = http_new(&g->loop, &http, &g->http, err);
     if (code == ERR_OK)
         code = add_endpoints(g, config, dialect, err);

@@ -2,16 +2,19 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "grader/http_endpoint.h"
 #include "grader/http_sockets.h"
 
 enum {
@@ -22,12 +25,6 @@ enum {
     DNS_CACHE_SECONDS = 60,
     MAX_LIFETIME_SECONDS = 300,
     RECEIVE_BYTES = 4096, /* a reply is about 2 KB; curl takes and frees this for each request */
-};
-
-struct transport_endpoint {
-    struct http *http;
-    char *url, *shown;
-    struct curl_slist *headers;
 };
 
 /* An easy handle with its options set once, and the request it carries. */
@@ -49,6 +46,8 @@ struct easy {
 struct http {
     struct transport port;
     struct http_config config;
+    struct arena texts; /* the config's, as curl wants them */
+    const char *ca_file, *certificate_file, *key_file, *proxy;
     struct loop *loop;
     CURLM *multi;
     uv_timer_t timer, watchdog;
@@ -79,6 +78,7 @@ static void free_when_closed(struct http *h)
     if (h->open_timers > 0 || h->sockets.open > 0)
         return;
     sockets_done(&h->sockets);
+    arena_done(&h->texts);
     mem_free(h);
 }
 
@@ -280,7 +280,8 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 
 static void set_once(struct easy *e)
 {
-    const struct http_config *c = &e->http->config;
+    const struct http *h = e->http;
+    const struct http_config *c = &h->config;
     CURL *curl = e->curl;
 #define SET(option, value) (void)curl_easy_setopt(curl, option, value)
     SET(CURLOPT_PRIVATE, e);
@@ -290,11 +291,19 @@ static void set_once(struct easy *e)
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_PROXY, h->proxy); /* "": none, whatever the environment says */
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (h->ca_file[0] != '\0') {
+        SET(CURLOPT_CAINFO, h->ca_file);
+        SET(CURLOPT_CAPATH, NULL); /* only that file's */
+    }
+    if (h->certificate_file[0] != '\0') {
+        SET(CURLOPT_SSLCERT, h->certificate_file);
+        SET(CURLOPT_SSLKEY, h->key_file[0] != '\0' ? h->key_file : h->certificate_file);
+    }
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_SECONDS);
     SET(CURLOPT_MAXAGE_CONN, (long)((c->keep_alive_us + 999999) / 1000000));
@@ -408,6 +417,7 @@ static void http_send(struct transport *t, struct transport_req *req)
     if (e->endpoint != req->endpoint) {
         e->endpoint = req->endpoint;
         (void)curl_easy_setopt(e->curl, CURLOPT_URL, e->endpoint->url);
+        (void)curl_easy_setopt(e->curl, CURLOPT_UNIX_SOCKET_PATH, e->endpoint->socket);
         (void)curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, e->endpoint->headers);
     }
     (void)curl_easy_setopt(e->curl, CURLOPT_TIMEOUT_MS, (long)((req->timeout_us + 999) / 1000));
@@ -524,94 +534,13 @@ static void http_cancel(struct transport *t, struct transport_req *req)
 /* ---- endpoints --------------------------------------------------------------------------------
  */
 
-/* The URL is shown in messages only when it can hold no credentials. */
-static enum err_code check_url(struct str url, struct err *err)
-{
-    bool http = str_has_prefix(url, STR("http://")), https = str_has_prefix(url, STR("https://"));
-    for (size_t i = 0; i < url.n; i++)
-        if ((unsigned char)url.p[i] <= ' ' || url.p[i] >= 0x7f || url.p[i] == '@')
-            return err_set(err, ERR_INVALID,
-                           "endpoint: no spaces, control characters or credentials in the URL; use "
-                           "api_key_file");
-    size_t host = https ? 8 : 7;
-    if ((!http && !https) || url.n <= host || url.p[host] == '/' || url.p[host] == ':')
-        return err_set(err, ERR_INVALID,
-                       "endpoint '%.*s': must start with http:// or https:// and a host",
-                       STR_ARGS(url));
-    if (memchr(url.p, '?', url.n) != NULL || memchr(url.p, '#', url.n) != NULL)
-        return err_set(err, ERR_INVALID,
-                       "endpoint '%.*s': a base URL, without '?' or '#'; the dialect adds its path",
-                       STR_ARGS(url));
-    return ERR_OK;
-}
-
-/* What curl itself thinks of it: host, port. */
-static enum err_code parse_url(const char *url, struct err *err)
-{
-    CURLU *u = curl_url();
-    CURLUcode code = u != NULL ? curl_url_set(u, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
-    curl_url_cleanup(u);
-    if (code == CURLUE_OK)
-        return ERR_OK;
-    return err_set(err, ERR_INVALID, "endpoint '%s': %s", url, curl_url_strerror(code));
-}
-
-/* A line break in it would be another header. */
-static enum err_code check_api_key(struct str key, struct err *err)
-{
-    for (size_t i = 0; i < key.n; i++)
-        if (key.p[i] <= ' ' || key.p[i] >= 0x7f)
-            return err_set(err, ERR_INVALID,
-                           "api_key_file: the key holds a space, a line break or a byte outside "
-                           "ASCII at byte %zu",
-                           i);
-    return ERR_OK;
-}
-
-static struct curl_slist *shared_headers(struct str api_key)
-{
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    headers = curl_slist_append(headers, "Accept: application/json");
-    headers = curl_slist_append(headers, "Expect:");
-    headers = curl_slist_append(headers, "User-Agent: rbr/" RBR_VERSION);
-    if (api_key.n > 0) {
-        struct buf b;
-        buf_init(&b, api_key.n + 64);
-        (void)buf_printf(&b, "Authorization: Bearer %.*s", STR_ARGS(api_key));
-        headers = curl_slist_append(headers, b.p);
-        explicit_bzero(b.p, b.cap);
-        buf_done(&b);
-    }
-    return headers;
-}
-
 enum err_code http_endpoint_new(struct http *h, const struct http_endpoint_config *config,
                                 struct transport_endpoint **ret, struct err *err)
 {
-    enum err_code code = check_url(config->url, err);
+    enum err_code code = endpoint_make(config, ret, err);
     if (code == ERR_OK)
-        code = check_api_key(config->api_key, err);
-    if (code != ERR_OK)
-        return code;
-    struct str base = config->url;
-    while (base.n > 0 && base.p[base.n - 1] == '/')
-        base.n--;
-    struct transport_endpoint *e = mem_alloc(sizeof(*e));
-    struct buf b;
-    buf_init(&b, base.n + config->path.n + 1);
-    (void)buf_printf(&b, "%.*s%.*s", STR_ARGS(base), STR_ARGS(config->path));
-    e->http = h;
-    e->shown = mem_copy(config->url.p, config->url.n);
-    e->url = mem_copy(b.p, b.n);
-    buf_done(&b);
-    code = parse_url(e->url, err);
-    if (code != ERR_OK) {
-        http_endpoint_free(e);
-        return code;
-    }
-    e->headers = shared_headers(config->api_key);
-    *ret = e;
-    return ERR_OK;
+        (*ret)->http = h;
+    return code;
 }
 
 void http_endpoint_free(struct transport_endpoint *e)
@@ -621,21 +550,50 @@ void http_endpoint_free(struct transport_endpoint *e)
     for (struct easy *easy = e->http->free_easy; easy != NULL; easy = easy->next)
         if (easy->endpoint == e)
             easy->endpoint = NULL; /* the next one may get the same address */
-    for (struct curl_slist *s = e->headers; s != NULL; s = s->next)
-        explicit_bzero(s->data, strlen(s->data));
-    curl_slist_free_all(e->headers);
-    mem_free(e->url);
-    mem_free(e->shown);
-    mem_free(e);
-}
-
-const char *http_endpoint_url(const struct transport_endpoint *e)
-{
-    return e->shown;
+    endpoint_unmake(e);
 }
 
 /* ---- lifecycle --------------------------------------------------------------------------------
  */
+
+static const char *keep(struct http *h, struct str s)
+{
+    char *z = arena_alloc(&h->texts, s.n + 1);
+    if (z == NULL)
+        abort(); /* out of memory */
+    memcpy(z, s.p != NULL ? s.p : "", s.n);
+    z[s.n] = '\0';
+    return z;
+}
+
+static void keep_texts(struct http *h)
+{
+    arena_init(&h->texts, SIZE_MAX / 2);
+    h->ca_file = keep(h, h->config.ca_file);
+    h->certificate_file = keep(h, h->config.certificate_file);
+    h->key_file = keep(h, h->config.key_file);
+    h->proxy = keep(h, h->config.proxy);
+}
+
+/* curl would say so at the first request, and again at each. */
+static enum err_code check_pem(struct str path, const char *what, struct err *err)
+{
+    char text[64 * 1024];
+    if (path.n == 0)
+        return ERR_OK;
+    char *z = mem_copy(path.p, path.n);
+    FILE *f = fopen(z, "re");
+    int reason = errno;
+    mem_free(z);
+    if (f == NULL)
+        return err_set(err, ERR_IO, "%s: %.*s: %s", what, STR_ARGS(path), strerror(reason));
+    size_t n = fread(text, 1, sizeof(text), f);
+    (void)fclose(f);
+    if (memmem(text, n, "-----BEGIN ", 11) != NULL)
+        return ERR_OK;
+    return err_set(err, ERR_INVALID, "%s: %.*s: not in PEM format (-----BEGIN ...)", what,
+                   STR_ARGS(path));
+}
 
 enum err_code http_new(struct loop *loop, const struct http_config *config, struct http **ret,
                        struct err *err)
@@ -644,9 +602,17 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
     if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
         return err_set(err, ERR_INTERNAL, "libcurl does not start");
     global = true;
+    enum err_code code = check_pem(config->ca_file, "tls.ca_file", err);
+    if (code == ERR_OK)
+        code = check_pem(config->certificate_file, "tls.certificate_file", err);
+    if (code == ERR_OK)
+        code = check_pem(config->key_file, "tls.key_file", err);
+    if (code != ERR_OK)
+        return code;
     struct http *h = mem_alloc(sizeof(*h));
     h->port = (struct transport){.send = http_send, .cancel = http_cancel};
     h->config = *config;
+    keep_texts(h);
     h->loop = loop;
     h->sockets = (struct sockets){.loop = loop, .ready = on_ready, .closed = on_poll_closed};
     h->multi = curl_multi_init();

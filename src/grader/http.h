@@ -2,10 +2,10 @@
  *
  * One multi handle; easy handles pooled with their options kept; one uv_poll kept per socket
  * ("sticky polls": 18-20 us a request against 28-32 in the sample style). HTTP/1.1 keep-alive only;
- * no redirects, no proxy from the environment, no netrc; http and https only; TLS always verified;
- * reply bytes counted against a cap. Lifecycle: http_new, http_endpoint_new..., requests, http_free
- * (nothing may be in flight; its memory goes when the loop has closed its handles, in later turns
- * or in loop_done). Loop thread. */
+ * no redirects, no proxy from the environment, no netrc; http and https only; TLS always verified,
+ * 1.2 at least; reply bytes counted against a cap. Lifecycle: http_new, http_endpoint_new...,
+ * requests, http_free (nothing may be in flight; its memory goes when the loop has closed its
+ * handles, in later turns or in loop_done). Loop thread. */
 #ifndef RBR_GRADER_HTTP_H
 #define RBR_GRADER_HTTP_H
 
@@ -21,11 +21,14 @@ struct http_config {
     int64_t
         first_byte_timeout_us; /* 30 s: without a byte of reply for this long the attempt ends */
     int64_t keep_alive_us; /* idle age up to which a connection is used again; 4 s */
+    /* PEM files; n == 0: the system's, none, in certificate_file */
+    struct str ca_file, certificate_file, key_file;
+    struct str proxy; /* http://host:port; n == 0: none */
 };
 
 struct http_endpoint_config {
-    struct str url; /* base, e.g. http://127.0.0.1:8000 ; the dialect's path is appended */
-    struct str path; /* e.g. /v1/chat/completions */
+    struct str url; /* base: http://127.0.0.1:8000, or unix:/run/grader.sock */
+    struct str path; /* the dialect's, appended: /v1/chat/completions */
     struct str
         api_key; /* "Authorization: Bearer"; n == 0 for none; copied, wiped on free, never logged */
 };

@@ -190,8 +190,17 @@ static void check_grader_timeouts(struct loading *l, const struct settings_grade
     }
 }
 
+static void check_certificate(struct loading *l, const struct settings_grader *g)
+{
+    const struct field *f = field_find(STR(GRADERS ".tls.key_file"));
+    if (g->tls_key_file.n > 0 && g->tls_certificate_file.n == 0)
+        problem_of(l, f, l->given[f - fields],
+                   "a key without its certificate; name that in tls.certificate_file");
+}
+
 void consistency_check_grader(struct loading *l, const struct settings_grader *g)
 {
+    check_certificate(l, g);
     check_plaintext(l, g);
     check_grader_timeouts(l, g);
 }

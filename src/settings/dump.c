@@ -51,6 +51,7 @@ static void print_value(struct buf *out, const struct field *f, const void *valu
     case FIELD_TOPIC:
     case FIELD_BROKERS:
     case FIELD_PATH:
+    case FIELD_URL:
         print_text(out, *(const struct str *)value);
         break;
     case FIELD_WORD:

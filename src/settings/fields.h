@@ -12,6 +12,7 @@ enum field_type {
     FIELD_BROKERS,
     FIELD_PATH, /* resolved against the settings file's folder */
     FIELD_PATHS,
+    FIELD_URL, /* http://HOST:PORT */
     FIELD_URLS,
     FIELD_WORD, /* one of `words`, kept as text */
     FIELD_SWITCH, /* one of two words, kept as bool: the second is true */

@@ -54,14 +54,32 @@ static enum err_code check_text(struct str s, struct str path, struct err *err)
     return ERR_OK;
 }
 
-enum err_code settings_read_secret(struct str path, char *out, size_t size, struct err *err)
+static int open_secret(struct str path, struct err *err)
 {
     char *z = mem_copy(path.p, path.n);
     int fd = open(z, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
     int reason = errno;
     mem_free(z);
     if (fd < 0)
-        return err_set(err, ERR_IO, "%.*s: %s", STR_ARGS(path), strerror(reason));
+        (void)err_set(err, ERR_IO, "%.*s: %s", STR_ARGS(path), strerror(reason));
+    return fd;
+}
+
+enum err_code settings_check_secret(struct str path, struct err *err)
+{
+    int fd = open_secret(path, err);
+    if (fd < 0)
+        return ERR_IO;
+    enum err_code code = check_file(fd, path, err);
+    (void)close(fd);
+    return code;
+}
+
+enum err_code settings_read_secret(struct str path, char *out, size_t size, struct err *err)
+{
+    int fd = open_secret(path, err);
+    if (fd < 0)
+        return ERR_IO;
     size_t n = 0;
     enum err_code code = check_file(fd, path, err);
     if (code == ERR_OK)

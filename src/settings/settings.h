@@ -44,6 +44,8 @@ struct settings_grader {
     int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;
     uint64_t attempts, top_logprobs;
     int64_t keep_alive_us;
+    struct str tls_ca_file, tls_certificate_file, tls_key_file; /* paths */
+    struct str proxy;
     bool insecure; /* plain http outside loopback is meant */
 };
 
@@ -82,6 +84,9 @@ bool settings_dump(const struct settings *s,
                    struct buf *out); /* YAML with every value, secrets redacted */
 bool settings_document(struct buf *out); /* docs/settings.md */
 bool settings_schema(struct buf *out); /* JSON Schema */
+
+/* A file with a secret in it: a regular one, closed to other users. */
+enum err_code settings_check_secret(struct str path, struct err *err) RBR_MUST_CHECK;
 
 /* Reads a secret file: one line, no trailing newline; refuses one that others may read. */
 enum err_code settings_read_secret(struct str path, char *out, size_t size,

@@ -123,18 +123,6 @@ static struct str resolve(struct loading *l, struct str path)
     return (struct str){p, l->folder.n + path.n};
 }
 
-static void read_text(struct loading *l, const struct field *f, const struct yaml *y,
-                      struct str *to)
-{
-    if (!check_text(l, f, y))
-        return;
-    *to =
-        f->type == FIELD_PATH ? resolve(l, y->text) : loading_copy(l, &l->settings->arena, y->text);
-}
-
-/* ---- lists ------------------------------------------------------------------------------------
- */
-
 static bool check_url(struct loading *l, const struct field *f, const struct yaml *y)
 {
     struct str url = y->text;
@@ -142,9 +130,13 @@ static bool check_url(struct loading *l, const struct field *f, const struct yam
     bool http = str_has_prefix(url, STR("http://")), https = str_has_prefix(url, STR("https://"));
     struct str rest = str_sub(url, http ? 7 : https ? 8 : url.n, url.n);
     const char *why = NULL;
+    if (f->type == FIELD_URLS && str_has_prefix(url, STR("unix:/")))
+        return true;
     if (str_find(url, STR("@"), 0) != SIZE_MAX) {
         /* Not shown: it may be a password. */
-        problem_of(l, f, y, "credentials do not belong in a URL; put the key in api_key_file");
+        problem_of(l, f, y, "credentials do not belong in a URL%s",
+                   f->type == FIELD_URL ? "; use a proxy that needs none"
+                                        : "; put the key in api_key_file");
         return false;
     }
     if (!http && !https)
@@ -161,6 +153,18 @@ static bool check_url(struct loading *l, const struct field *f, const struct yam
     problem_of(l, f, y, "'%s' is no base URL; %s", shown(url, text), why);
     return false;
 }
+
+static void read_text(struct loading *l, const struct field *f, const struct yaml *y,
+                      struct str *to)
+{
+    if (!check_text(l, f, y) || (f->type == FIELD_URL && y->text.n > 0 && !check_url(l, f, y)))
+        return;
+    *to =
+        f->type == FIELD_PATH ? resolve(l, y->text) : loading_copy(l, &l->settings->arena, y->text);
+}
+
+/* ---- lists ------------------------------------------------------------------------------------
+ */
 
 static bool check_item(struct loading *l, const struct field *f, const struct yaml *y)
 {
@@ -325,6 +329,7 @@ void value_read(struct loading *l, const struct field *f, const struct yaml *y, 
     case FIELD_TOPIC:
     case FIELD_BROKERS:
     case FIELD_PATH:
+    case FIELD_URL:
         read_text(l, f, y, to);
         break;
     case FIELD_PATHS:

@@ -1,0 +1,124 @@
+#include "grader/http_endpoint.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#define LOCAL "unix:" /* what the URL of a socket begins with */
+
+static bool is_local(struct str url)
+{
+    return str_has_prefix(url, STR(LOCAL "/"));
+}
+
+/* The URL is shown in messages only when it can hold no credentials. */
+static enum err_code check_url(struct str url, struct err *err)
+{
+    bool http = str_has_prefix(url, STR("http://")), https = str_has_prefix(url, STR("https://"));
+    for (size_t i = 0; i < url.n; i++)
+        if ((unsigned char)url.p[i] <= ' ' || url.p[i] >= 0x7f || url.p[i] == '@')
+            return err_set(err, ERR_INVALID,
+                           "endpoint: no spaces, control characters or credentials in the URL; use "
+                           "api_key_file");
+    if (is_local(url))
+        return ERR_OK;
+    size_t host = https ? 8 : 7;
+    if ((!http && !https) || url.n <= host || url.p[host] == '/' || url.p[host] == ':')
+        return err_set(err, ERR_INVALID,
+                       "endpoint '%.*s': must start with http:// or https:// and a host, or "
+                       "with unix:/",
+                       STR_ARGS(url));
+    if (memchr(url.p, '?', url.n) != NULL || memchr(url.p, '#', url.n) != NULL)
+        return err_set(err, ERR_INVALID,
+                       "endpoint '%.*s': a base URL, without '?' or '#'; the dialect adds its path",
+                       STR_ARGS(url));
+    return ERR_OK;
+}
+
+/* What curl itself thinks of it: host, port. */
+static enum err_code parse_url(const char *url, struct err *err)
+{
+    CURLU *u = curl_url();
+    CURLUcode code = u != NULL ? curl_url_set(u, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+    curl_url_cleanup(u);
+    if (code == CURLUE_OK)
+        return ERR_OK;
+    return err_set(err, ERR_INVALID, "endpoint '%s': %s", url, curl_url_strerror(code));
+}
+
+/* A line break in it would be another header. */
+static enum err_code check_api_key(struct str key, struct err *err)
+{
+    for (size_t i = 0; i < key.n; i++)
+        if (key.p[i] <= ' ' || key.p[i] >= 0x7f)
+            return err_set(err, ERR_INVALID,
+                           "api_key_file: the key holds a space, a line break or a byte outside "
+                           "ASCII at byte %zu",
+                           i);
+    return ERR_OK;
+}
+
+static struct curl_slist *shared_headers(struct str api_key)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Accept: application/json");
+    headers = curl_slist_append(headers, "Expect:");
+    headers = curl_slist_append(headers, "User-Agent: rbr/" RBR_VERSION);
+    if (api_key.n > 0) {
+        struct buf b;
+        buf_init(&b, api_key.n + 64);
+        (void)buf_printf(&b, "Authorization: Bearer %.*s", STR_ARGS(api_key));
+        headers = curl_slist_append(headers, b.p);
+        explicit_bzero(b.p, b.cap);
+        buf_done(&b);
+    }
+    return headers;
+}
+
+enum err_code endpoint_make(const struct http_endpoint_config *config,
+                            struct transport_endpoint **ret, struct err *err)
+{
+    enum err_code code = check_url(config->url, err);
+    if (code == ERR_OK)
+        code = check_api_key(config->api_key, err);
+    if (code != ERR_OK)
+        return code;
+    bool local = is_local(config->url);
+    struct str base = local ? STR("http://localhost") : config->url;
+    while (base.n > 0 && base.p[base.n - 1] == '/')
+        base.n--;
+    struct transport_endpoint *e = mem_alloc(sizeof(*e));
+    struct buf b;
+    buf_init(&b, base.n + config->path.n + 1);
+    (void)buf_printf(&b, "%.*s%.*s", STR_ARGS(base), STR_ARGS(config->path));
+    e->shown = mem_copy(config->url.p, config->url.n);
+    if (local)
+        e->socket = mem_copy(config->url.p + strlen(LOCAL), config->url.n - strlen(LOCAL));
+    e->url = mem_copy(b.p, b.n);
+    buf_done(&b);
+    code = parse_url(e->url, err);
+    if (code != ERR_OK) {
+        endpoint_unmake(e);
+        return code;
+    }
+    e->headers = shared_headers(config->api_key);
+    *ret = e;
+    return ERR_OK;
+}
+
+void endpoint_unmake(struct transport_endpoint *e)
+{
+    for (struct curl_slist *s = e->headers; s != NULL; s = s->next)
+        explicit_bzero(s->data, strlen(s->data));
+    curl_slist_free_all(e->headers);
+    mem_free(e->url);
+    mem_free(e->shown);
+    mem_free(e->socket);
+    mem_free(e);
+}
+
+const char *http_endpoint_url(const struct transport_endpoint *e)
+{
+    return e->shown;
+}

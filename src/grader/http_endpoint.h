@@ -1,0 +1,23 @@
+/* Where requests of grader/http go: URL or socket, and the headers that they share, made once.
+ *
+ * Private to grader/http. Loop thread. */
+#ifndef RBR_GRADER_HTTP_ENDPOINT_H
+#define RBR_GRADER_HTTP_ENDPOINT_H
+
+#include <curl/curl.h>
+
+#include "grader/http.h"
+
+struct transport_endpoint {
+    struct http *http;
+    char *url, *shown; /* whole; as configured */
+    char *socket; /* of this machine instead of a host; NULL: none */
+    struct curl_slist *headers;
+};
+
+/* Errors name the endpoint, unless it might hold credentials. */
+enum err_code endpoint_make(const struct http_endpoint_config *config,
+                            struct transport_endpoint **ret, struct err *err) RBR_MUST_CHECK;
+void endpoint_unmake(struct transport_endpoint *e); /* wipes the key */
+
+#endif
