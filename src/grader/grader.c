@@ -223,7 +223,7 @@ static bool may_retry(struct grader *g, const struct grader_call *c, const struc
                       int64_t now, int64_t wait)
 {
     const struct grader_group *group = c->group;
-    if (!f->retry || c->attempts >= g->config.attempts_max)
+    if (!f->retry || c->attempts >= g->config.attempts_max || group->end != GRADER_GROUP_ASKED)
         return false;
     if (group->deadline_us != CLOCK_NEVER && now + wait >= group->deadline_us)
         return false;
@@ -236,7 +236,7 @@ static void on_failure(struct grader *g, struct grader_call *c, const struct fai
     const struct grader_group *group = c->group;
     int64_t wait = retry_wait_us(&g->rng, c->attempts, g->config.backoff_min_us,
                                  g->config.backoff_max_us, retry_after_us);
-    if (group->cancelled) { /* given up by us: says nothing about the grader */
+    if (group->end == GRADER_GROUP_CANCELLED) { /* by us: says nothing about the grader */
         give_up(g, c, REASON_DEADLINE);
         return;
     }
@@ -343,12 +343,12 @@ static void start_queued(struct grader *g, int64_t now)
     }
 }
 
-/* Gives up what is not in the air, cancels what is. */
-static void abandon(struct grader *g, struct grader_group *group)
+/* Gives up what is not in the air; CANCELLED: cancels what is. */
+static void abandon(struct grader *g, struct grader_group *group, enum grader_group_end end)
 {
-    if (group->cancelled || group->calls == NULL)
+    if (group->end >= end || group->calls == NULL)
         return;
-    group->cancelled = true;
+    group->end = end;
     size_t n = group->n_calls;
     for (size_t i = 0; i < n && group->calls != NULL; i++) {
         struct grader_call *c = &group->calls[i];
@@ -362,7 +362,8 @@ static void abandon(struct grader *g, struct grader_group *group)
             give_up(g, c, REASON_DEADLINE);
             break;
         case SENT:
-            g->transport->cancel(g->transport, &c->attempt->req);
+            if (end == GRADER_GROUP_CANCELLED)
+                g->transport->cancel(g->transport, &c->attempt->req);
             break;
         case SETTLED:
             break;
@@ -375,7 +376,7 @@ static void expire(struct grader *g, int64_t now)
     struct heap_node *first;
     while ((first = heap_first(&g->deadlines)) != NULL && first->due_us <= now) {
         heap_remove(&g->deadlines, first);
-        abandon(g, CONTAINER_OF(first, struct grader_group, timer));
+        abandon(g, CONTAINER_OF(first, struct grader_group, timer), GRADER_GROUP_CANCELLED);
     }
     while ((first = heap_first(&g->timers)) != NULL && first->due_us <= now) {
         heap_remove(&g->timers, first);
@@ -433,7 +434,7 @@ void grader_ask(struct grader *g, struct grader_group *group)
     group->grader = g;
     group->questions = escape_questions(g, policy);
     group->questions->users++;
-    group->cancelled = false;
+    group->end = GRADER_GROUP_ASKED;
     group->use = (struct grader_use){0};
     group->timer = (struct heap_node){0};
     group->calls = mem_array(n, sizeof(*group->calls));
@@ -453,9 +454,14 @@ void grader_ask(struct grader *g, struct grader_group *group)
     }
 }
 
+void grader_wind_down(struct grader_group *group)
+{
+    abandon(group->grader, group, GRADER_GROUP_WINDING_DOWN);
+}
+
 void grader_cancel(struct grader_group *group)
 {
-    abandon(group->grader, group);
+    abandon(group->grader, group, GRADER_GROUP_CANCELLED);
 }
 
 /* ---- identity ---------------------------------------------------------------------------------

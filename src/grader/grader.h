@@ -45,6 +45,8 @@ struct grader_use {
     char system_fingerprint[64];
 };
 
+enum grader_group_end { GRADER_GROUP_ASKED, GRADER_GROUP_WINDING_DOWN, GRADER_GROUP_CANCELLED };
+
 struct grader_group {
     /* in */
     const struct prompt *prompt; /* with its policy; valid until done */
@@ -60,7 +62,7 @@ struct grader_group {
     struct grader *grader;
     struct grader_questions *questions;
     struct grader_group *next_finished;
-    bool cancelled;
+    enum grader_group_end end;
 };
 
 /* The transport, clock and rng outlive the grader. Fails on an unknown dialect or no endpoint. */
@@ -70,6 +72,9 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
 struct grader *grader_free(struct grader *g); /* returns NULL */
 
 void grader_ask(struct grader *g, struct grader_group *group);
+
+/* Asks nothing more: what is on its way may still be answered, the rest is UNGRADED(DEADLINE). */
+void grader_wind_down(struct grader_group *group);
 void grader_cancel(
     struct grader_group *group); /* settles the rest as UNGRADED(DEADLINE); done follows */
 

@@ -195,6 +195,12 @@ bool judge_start(struct judge *j, struct judge_req *req)
     return ask(req);
 }
 
+void judge_wind_down(struct judge_req *req)
+{
+    if (req->asking)
+        grader_wind_down(&req->group);
+}
+
 void judge_cancel(struct judge_req *req)
 {
     if (req->asking)

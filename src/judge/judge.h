@@ -57,6 +57,10 @@ struct judge_req {
 
 bool judge_start(struct judge *j, struct judge_req *req);
 
+/* Asks nothing more; what is on its way may still be judged. For a record that is no longer ours.
+ * `done` follows, and so it does after judge_cancel. */
+void judge_wind_down(struct judge_req *req);
+
 /* Gives up: what is not yet judged becomes UNGRADED(DEADLINE) and `done` follows soon. */
 void judge_cancel(struct judge_req *req);
 

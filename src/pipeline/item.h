@@ -31,7 +31,9 @@ struct item {
     size_t cap_headers;
     struct sink_record message; /* points into out and headers */
     bool by_reference; /* a dead letter without the record's own bytes: as small as it gets */
-    struct item *next; /* free list, or the chain of a batch */
+    struct item *next; /* free list, or orphans */
+    struct item **link; /* orphans: what points to this */
+    int64_t until_us; /* orphans: then it is cancelled */
 };
 
 void item_init(struct item *it, size_t arena_bytes);

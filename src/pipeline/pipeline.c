@@ -8,6 +8,7 @@
 #include "base/sm.h"
 #include "obs/log.h"
 #include "pipeline/item.h"
+#include "pipeline/orphans.h"
 #include "pipeline/resume.h"
 
 /*                 assigned                revoked                      published, or out of time
@@ -66,7 +67,8 @@ struct pipeline {
     int64_t drain_until_us;
 
     struct item *free_items;
-    size_t n_free, in_flight, detached;
+    size_t n_free, in_flight;
+    struct orphans orphans;
     size_t bytes, ready_bytes, ready;
     bool full; /* a budget is used up; admission resumes at 7/8 of it */
 
@@ -169,7 +171,7 @@ static void on_judged(struct judge_req *req)
         judged(p, it);
         return;
     }
-    p->detached--;
+    orphans_remove(&p->orphans, it);
     give_item(p, it);
 }
 
@@ -548,8 +550,7 @@ static void drop_item(struct pipeline *p, struct slot *slot)
     p->stats.dropped++;
     if (slot->state == SLOT_RUNNING) {
         it->partition = NULL;
-        p->detached++;
-        judge_cancel(&it->judge); /* on_judged gives it back */
+        orphans_add(&p->orphans, it, clock_mono_us(p->clock) + p->config.drain_us);
     } else {
         p->ready--;
         p->ready_bytes -= it->out.n;
@@ -694,7 +695,7 @@ void pipeline_free(struct pipeline *p)
 {
     if (p == NULL)
         return;
-    assert(!p->batch_out && p->n_partitions == 0 && p->detached == 0);
+    assert(!p->batch_out && p->n_partitions == 0 && p->orphans.first == NULL);
     while (p->free_items != NULL) {
         struct item *it = p->free_items;
         p->free_items = it->next;
@@ -716,6 +717,9 @@ int64_t pipeline_tick(struct pipeline *p)
     end_assignment(p, now);
 
     int64_t due = now + SOURCE_POLL_US;
+    int64_t orphans_due = orphans_expire(&p->orphans, p->stopping ? CLOCK_NEVER : now);
+    if (orphans_due < due)
+        due = orphans_due;
     if (cut_short)
         due = now;
     if (p->ready > 0 && !p->batch_out && p->next_publish_us > now && p->next_publish_us < due)
@@ -732,7 +736,7 @@ void pipeline_stop(struct pipeline *p)
 
 bool pipeline_finished(const struct pipeline *p)
 {
-    return p->state == CLOSED && p->n_partitions == 0 && !p->batch_out && p->detached == 0;
+    return p->state == CLOSED && p->n_partitions == 0 && !p->batch_out && p->orphans.first == NULL;
 }
 
 const struct err *pipeline_error(const struct pipeline *p)

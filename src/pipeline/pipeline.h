@@ -28,7 +28,8 @@ struct pipeline_config {
     size_t memory_bytes; /* held by them */
     size_t window; /* span per partition, offsets */
     int64_t record_deadline_us;
-    int64_t drain_us; /* after a revoke or stop: time to finish what is in flight */
+    int64_t drain_us; /* after a revoke or stop: time to finish what is in flight; and again for
+                         calls that are on their way then */
     int64_t publish_interval_us; /* a batch at most this often, unless it is full */
     size_t batch_records;
     size_t batch_bytes;

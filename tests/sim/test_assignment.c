@@ -44,12 +44,31 @@ static void a_revoke_out_of_time_drops_the_rest(void **state RBR_UNUSED)
     assert_int_equal(b->k->member.revokes_done, 1);
     assert_int_equal(committed(b, 0), 3);
     assert_int_equal(stats(b).dropped, 1);
-    assert_int_equal(stats(b).in_flight, 0); /* the cancelled one came back */
+    assert_int_equal(stats(b).in_flight, 1); /* its call may still be answered */
+    run(b, 2 * SECOND);
+    assert_int_equal(stats(b).in_flight, 0); /* cancelled after the same time again */
     assert_int_equal(stats(b).bytes, 0);
     broker_assign(b->broker, &b->k->member, 0, 1);
     run(b, 100 * SECOND);
     assert_true(broker_all_committed(b->broker));
     assert_int_equal(b->broker->n_messages, 7);
+    bench_free(b);
+}
+
+static void a_stop_cancels_what_was_left_to_finish(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new();
+    (void)put(b, 0, "hang on");
+    start(b, 1);
+    run(b, SECOND);
+    broker_kick(b->broker, &b->k->member);
+    b->k->member.to_lose = true;
+    run(b, SECOND);
+    assert_int_equal(stats(b).in_flight, 1);
+    pipeline_stop(b->k->pipeline);
+    run(b, SECOND);
+    assert_int_equal(stats(b).in_flight, 0);
+    assert_true(pipeline_finished(b->k->pipeline));
     bench_free(b);
 }
 
@@ -111,7 +130,7 @@ static void a_lost_assignment_is_dropped_at_once(void **state RBR_UNUSED)
     assert_int_equal(b->k->member.revokes_done, 1);
     assert_int_equal(stats(b).dropped, 1);
     assert_int_equal(stats(b).partitions, 0);
-    run(b, 10 * SECOND); /* the judgment that was cancelled comes back to nobody */
+    run(b, 10 * SECOND); /* the judgment comes back to nobody */
     assert_int_equal(stats(b).in_flight, 0);
     assert_int_equal(b->broker->n_messages, 3);
     broker_assign(b->broker, &b->k->member, 0, 1);
@@ -444,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_revoke_drains_and_publishes_what_is_ready),
         cmocka_unit_test(a_revoke_out_of_time_drops_the_rest),
+        cmocka_unit_test(a_stop_cancels_what_was_left_to_finish),
         cmocka_unit_test(a_drain_waits_for_what_is_ready),
         cmocka_unit_test(a_slow_batch_past_the_drain_is_waited_for_without_spinning),
         cmocka_unit_test(a_lost_assignment_is_dropped_at_once),

@@ -473,6 +473,51 @@ static void cancelling_settles_the_rest_once(void **state RBR_UNUSED)
     bench_free(b);
 }
 
+/* What is on its way is answered; what is not is not asked, nor is a failure tried again. */
+static void winding_down_lets_the_calls_in_the_air_finish(void **state RBR_UNUSED)
+{
+    for (int failing = 0; failing < 2; failing++) {
+        struct bench *b = bench_new(1, 2);
+        b->reply = good(SECOND);
+        if (failing)
+            b->reply = (struct fixture_reply){.delay_us = SECOND, .status = 503};
+        struct group *g = ask(b, 0, 5, CLOCK_NEVER); /* two sent, three queued */
+        (void)tick(b);
+        grader_wind_down(&g->group);
+        grader_wind_down(&g->group);
+        run(b);
+        assert_int_equal(g->done, 1);
+        assert_int_equal(b->server.requests, 2);
+        assert_int_equal(b->server.cancelled, 0);
+        for (size_t i = 0; i < 5; i++) {
+            bool sent = i < 2;
+            assert_int_equal(g->judgments[i].status,
+                             sent && !failing ? JUDGMENT_GRADED : JUDGMENT_UNGRADED);
+            if (!sent || failing)
+                assert_int_equal(g->judgments[i].reason,
+                                 sent ? REASON_GRADER_UNAVAILABLE : REASON_DEADLINE);
+        }
+        bench_free(b);
+    }
+}
+
+static void a_group_that_winds_down_can_be_cancelled(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 2);
+    b->reply.delay_us = CLOCK_NEVER;
+    struct group *g = ask(b, 0, 5, CLOCK_NEVER);
+    (void)tick(b);
+    grader_wind_down(&g->group);
+    (void)tick(b);
+    assert_int_equal(g->done, 0);
+    grader_cancel(&g->group);
+    grader_wind_down(&g->group); /* too late to matter */
+    run(b);
+    expect(g, REASON_DEADLINE, 1);
+    assert_int_equal(b->server.cancelled, 2);
+    bench_free(b);
+}
+
 static void cancel_others(struct group *g)
 {
     for (size_t i = 0; i < 8; i++)
@@ -778,7 +823,8 @@ static void under_random_faults_every_judgment_ends(void **state RBR_UNUSED)
             fixture_run(&b->server, tick, b,
                         b->clock.now_us + (int64_t)rng_below(&rng, (uint64_t)(SECOND / 4)));
             if (rng_below(&rng, 5) == 0 && b->groups[rng_below(&rng, i + 1)].done == 0)
-                grader_cancel(&b->groups[i].group);
+                (rng_below(&b->rng, 2) == 0 ? grader_cancel
+                                            : grader_wind_down)(&b->groups[i].group);
         }
         run(b);
         for (size_t i = 0; i < n; i++)
@@ -804,6 +850,8 @@ int main(void)
         cmocka_unit_test(a_deadline_ends_what_is_queued_and_what_waits),
         cmocka_unit_test(a_deadline_already_past_asks_nothing),
         cmocka_unit_test(cancelling_settles_the_rest_once),
+        cmocka_unit_test(winding_down_lets_the_calls_in_the_air_finish),
+        cmocka_unit_test(a_group_that_winds_down_can_be_cancelled),
         cmocka_unit_test(done_may_cancel_other_groups),
         cmocka_unit_test(done_may_ask_and_is_served_in_the_same_tick),
         cmocka_unit_test(endpoints_take_turns),
