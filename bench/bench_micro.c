@@ -86,7 +86,7 @@ static void neutralise(struct subject *s)
 {
     static struct buf b = {.max = 1 << 20};
     buf_reset(&b);
-    s->sum += prompt_neutralise(&b, (struct str){s->text, sizeof(s->text)});
+    s->sum += prompt_neutralise(&b, (struct str){s->text, sizeof(s->text)}, s->policy).tokens;
 }
 
 static void make_reply(struct subject *s)

@@ -12,7 +12,7 @@ struct builder {
     struct buf json;
     size_t cuts[POLICY_PLACEHOLDERS_MAX]; /* where in `json` a question goes */
     size_t n_cuts;
-    size_t tokens; /* control tokens found */
+    struct neutralised found;
     bool full; /* `plain` went past its maximum: text is missing */
 };
 
@@ -26,10 +26,13 @@ static void escape_plain(struct builder *b, struct buf *json)
 /* Text from outside. */
 static void untrusted(struct builder *b, struct str s)
 {
-    if (!b->policy->neutralise)
+    if (!b->policy->neutralise) {
         (void)buf_append_str(&b->plain, s);
-    else
-        b->tokens += prompt_neutralise(&b->plain, s);
+        return;
+    }
+    struct neutralised n = prompt_neutralise(&b->plain, s, b->policy);
+    b->found.tokens += n.tokens;
+    b->found.forged += n.forged;
 }
 
 static void trusted(struct builder *b, struct str s)
@@ -203,7 +206,8 @@ enum err_code prompt_build(struct arena *a, const struct policy *policy,
     bool ok = !b.full && !b.json.failed && !head.failed &&
               arena_copy(a, buf_str(&head), &ret->messages_head) && cut(a, &b, ret);
     ret->shared_bytes = head.n + b.json.n;
-    ret->control_tokens = b.tokens > 0;
+    ret->control_tokens = b.found.tokens > 0;
+    ret->forged = b.found.forged > 0;
     hash_content(record, ret->content_hash);
     buf_done(&b.plain);
     buf_done(&b.json);

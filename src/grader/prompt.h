@@ -8,8 +8,10 @@
  * is inert.
  *
  * Neutralising (policy grading.neutralise): chat-template control tokens inside untrusted text
- * (<|im_start|>, <|eot_id|>, [INST], </s>, <think>, ...) are broken by a zero-width space (U+200B)
- * after the first character, and reported as tripwires. Pure; memory is the caller's arena. */
+ * (<|im_start|>, <|eot_id|>, [INST], </s>, <think>, ...), lines that begin like a turn of the
+ * inline layout (|USER|:) and the template's own fences (</message>) are broken by a zero-width
+ * space (U+200B) after the first character, and reported as tripwires. Pure; memory is the caller's
+ * arena. */
 #ifndef RBR_GRADER_PROMPT_H
 #define RBR_GRADER_PROMPT_H
 
@@ -27,7 +29,7 @@ struct prompt {
                                  [{"role":"user","content":" */
     struct str messages_tail; /* JSON after it, e.g. "}] */
     size_t shared_bytes; /* of the prompt without the question, for token estimates */
-    bool control_tokens; /* tripwire: untrusted text held one */
+    bool control_tokens, forged; /* tripwires: untrusted text held one */
     uint8_t
         content_hash[32]; /* SHA-256 of roles and texts of conversation and completion, as judged */
 };
@@ -36,7 +38,14 @@ struct prompt {
 enum err_code prompt_build(struct arena *a, const struct policy *policy,
                            const struct record *record, struct prompt *ret) RBR_MUST_CHECK;
 
-/* Appends s with its control tokens broken up; returns how many there were. */
-size_t prompt_neutralise(struct buf *out, struct str s);
+/* Found and broken up. */
+struct neutralised {
+    size_t tokens; /* of chat templates */
+    size_t
+        forged; /* structure of our own prompt: turns of the inline layout, the template's fences */
+};
+
+/* Appends s with all of them broken up. The policy's template says what its fences are. */
+struct neutralised prompt_neutralise(struct buf *out, struct str s, const struct policy *policy);
 
 #endif

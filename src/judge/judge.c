@@ -152,6 +152,8 @@ static bool ask(struct judge_req *req)
     }
     if (req->prompt.control_tokens)
         out->tripwires |= TRIPWIRE_CONTROL_TOKENS;
+    if (req->prompt.forged)
+        out->tripwires |= TRIPWIRE_FORGED_STRUCTURE;
     out->grader_name = grader_name(j->grader);
     out->grader_model = grader_model(j->grader);
     for (size_t i = 0; i < j->policy->n_propositions; i++) {

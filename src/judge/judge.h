@@ -16,6 +16,7 @@ enum tripwire {
     TRIPWIRE_CONTROL_TOKENS = 1, /* chat control tokens in untrusted text */
     TRIPWIRE_EMBEDDED_NUL = 2,
     TRIPWIRE_EMPTY_COMPLETION = 4, /* no letter or digit in the response */
+    TRIPWIRE_FORGED_STRUCTURE = 8, /* turns or fences of our own prompt in untrusted text */
 };
 
 struct judged {

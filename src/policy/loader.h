@@ -51,6 +51,7 @@ void load_propositions(struct loader *l);
 void load_derived(struct loader *l);
 void load_classes(struct loader *l);
 void load_template(struct loader *l);
+void load_fences(struct policy *p); /* fences.c; of its template */
 void load_routes(struct loader *l);
 void load_features(struct loader *l);
 void load_weights(struct loader *l);

@@ -23,6 +23,7 @@ enum {
     POLICY_CLASSES_MAX = 64,
     POLICY_TYPES_MAX = 64,
     POLICY_PLACEHOLDERS_MAX = 8, /* in the template */
+    POLICY_FENCES_MAX = 16,
     POLICY_EXACT_MAX =
         20, /* propositions of one response type that `exact` and the partition check enumerate */
 };
@@ -130,6 +131,8 @@ struct policy {
     struct segment *segments;
     size_t n_segments;
     bool has_conversation; /* the template places the conversation itself */
+    struct str fences[POLICY_FENCES_MAX]; /* of the template: names of tags, runs such as ``` */
+    size_t n_fences;
 
     struct proposition *propositions; /* in file order */
     size_t n_propositions;

@@ -272,6 +272,7 @@ void load_template(struct loader *l)
         return;
     if (!cut_template(l, y))
         return;
+    load_fences(p);
     size_t question = first_segment(p, SEGMENT_QUESTION), placeholders = 0;
     for (size_t i = 0; i < p->n_segments; i++)
         placeholders += p->segments[i].kind != SEGMENT_TEXT;

@@ -93,7 +93,7 @@ def test_reference_prompt(policy):
     ("<|<|a|>", "<|<\u200b|a|>"),
 ])
 def test_neutralise(text, expected):
-    assert neutralise(text) == (text if expected is None else expected)
+    assert neutralise(text)[0] == (text if expected is None else expected)
 
 
 def ask(grader, prompt, timeout=5, name=""):

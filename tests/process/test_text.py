@@ -69,7 +69,8 @@ def test_nasty_text(scene, encode):
         text = by_id[reward.completion_id]["completion"][0]["content"]
         verify.ok_reward(m, by_id[reward.completion_id], policy)
         assert text == "" or text not in m.value.decode("latin-1"), "the completion is echoed"
-        assert ("control_tokens" in " ".join(reward.tripwires).lower()) == (neutralise(text) != text), reward.tripwires
+        _, control, forged = neutralise(text, policy.template)
+        assert ("control_tokens" in reward.tripwires, "forged_structure" in reward.tripwires) == (control, forged), reward.tripwires
         assert ("nul" in " ".join(reward.tripwires).lower()) == ("\0" in text), reward.tripwires
     scene.assert_conserved()
 

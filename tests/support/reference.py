@@ -13,19 +13,33 @@ import yaml
 
 BREAKER = "\u200b"
 
-# What neutralising breaks up: <|name|>, and a list of other control tokens of chat templates.
-NAMED = re.compile(r"<\|[^|<>\x00-\x1f]{1,61}\|>")
+# What neutralising breaks up: shapes of control tokens of chat templates, a list of others, turns of the inline layout,
+# and the fences of the policy's own template.
+SHAPES = (r"<\|[^<>\x00-\x1f]{1,62}?\|>", r"<\|[\w/-]{1,63}>", r"<[\w/-]{1,63}\|>", r"\[\|[\w/-]{1,63}\|\]",
+          r"<\uff5c[^<>\x00-\x1f]{1,62}?\uff5c>")
 LISTED = (
-    "[INST] [/INST] [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_CALLS] [TOOL_RESULTS] "
-    "[/TOOL_RESULTS] [IMG] <s> </s> <<SYS>> <</SYS>> <bos> <eos> <pad> <unk> <start_of_turn> <end_of_turn> <think> "
-    "</think> <tool_call> </tool_call> <tool_response> </tool_response> <\uff5cbegin\u2581of\u2581sentence\uff5c> "
-    "<\uff5cend\u2581of\u2581sentence\uff5c> <\uff5cUser\uff5c> <\uff5cAssistant\uff5c>"
+    "[INST] [/INST] [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_CALLS] [/TOOL_CALLS] "
+    "[TOOL_RESULTS] [/TOOL_RESULTS] [TOOL_CONTENT] [ARGS] [CALL_ID] [THINK] [/THINK] [MODEL_SETTINGS] [/MODEL_SETTINGS] [IMG] "
+    "[IMG_BREAK] [IMG_END] [AUDIO] [BEGIN_AUDIO] [PREFIX] [MIDDLE] [SUFFIX] [gMASK] [sMASK] [multimodal] [e~[ ]~b] ]~!b[ "
+    "<s> </s> <<SYS>> <</SYS>> <bos> <eos> <pad> <unk> <start_of_turn> <end_of_turn> <start_of_image> <end_of_image> "
+    "<image_soft_token> <mask> <sop> <eop> <BOS_TOKEN> <EOS_TOKEN> <EOP_TOKEN> <think> </think> <tool_call> </tool_call> "
+    "<tool_response> </tool_response>"
 ).split()
-CONTROL = re.compile("(?=(?:%s|%s))(.)" % (NAMED.pattern, "|".join(re.escape(t) for t in LISTED)), re.S)
+CONTROL = "|".join([*SHAPES, *map(re.escape, LISTED)])
+TURN = r"(?:^|(?<=[\n\r]))\|[\w/-]{1,63}\|:"
 
 
-def neutralise(text):
-    return CONTROL.sub(lambda m: m.group(1) + BREAKER, text)
+def fences(template):
+    tags = {m.lower() for m in re.findall(r"</?([A-Za-z_-]+)[> ]", template)}
+    return [rf"</?{re.escape(t)}(?![\w-])" for t in sorted(tags)] + [re.escape(r) for r in ("```", "~~~", '"""', "'''") if r in template]
+
+
+def neutralise(text, template=""):
+    """(text, whether it held control tokens, whether it forged our own structure)"""
+    forged = "|".join([TURN, *fences(template)])
+    marks = {m.start(): m.lastgroup for m in re.finditer(f"(?a)(?=(?P<forged>(?i:{forged}))|(?P<control>{CONTROL}))", text)}
+    clean = "".join(c + BREAKER if i in marks else c for i, c in enumerate(text))
+    return clean, "control" in marks.values(), "forged" in marks.values()
 
 
 def fold(name):
@@ -128,16 +142,19 @@ class Policy:
 
     # ---- prompts ---------------------------------------------------------------------------------
 
+    def clean(self, text):
+        if self.grading.get("neutralise", True) in (False, "off"):
+            return text
+        return neutralise(text, self.template)[0]
+
     def text_of(self, message):
-        clean = neutralise if self.grading.get("neutralise", True) not in (False, "off") else str
-        lines = [clean(message["content"])] if message.get("content") else []
+        lines = [self.clean(message["content"])] if message.get("content") else []
         return "\n".join(lines)
 
     def prompt(self, prompt, completion, question):
         """The user message that asks one question in the layout `inline`."""
-        clean = neutralise if self.grading.get("neutralise", True) not in (False, "off") else str
         turns = "\n".join(f"|{m['role'].upper()}|: {self.text_of(m)}" for m in [*prompt, *completion])
-        values = {"question": self.questions[question], "response": clean(completion[-1]["content"]), "conversation": turns}
+        values = {"question": self.questions[question], "response": self.clean(completion[-1]["content"]), "conversation": turns}
         parts = re.split(r"(\{\{|\}\}|\{(?:question|response|conversation)\})", self.template)
         filled = "".join({"{{": "{", "}}": "}"}.get(p) or (values[p[1:-1]] if p[:1] == "{" else p) for p in parts)
         return filled if "{conversation}" in self.template else f"{turns}\n\n{filled}"
