@@ -111,6 +111,21 @@ def dead_sources(messages, input_topic):
     return sources, strangers
 
 
+OPEN = ("Ongoing", "PrepareCommit", "PrepareAbort")
+
+
+def open_transactions(admin, output_topics):
+    """The names of those that the coordinator has not ended, but for other tests': which write to their topics, not to ours."""
+    listed = admin.list_transactions(state_filters=OPEN)
+    found = []
+    for name in (t.transactional_id for per_broker in listed.values() for t in per_broker):
+        now = admin.describe_transactions([name])[name]
+        written = {p.topic for p in now.topic_partitions} - {"__consumer_offsets"}
+        if now.state.value in OPEN and (not written or written & output_topics):
+            found.append(name)
+    return found
+
+
 def collect(broker, input_topic, output_topic, dead_topic, group):
     ends = watermarks(broker.bootstrap, input_topic)
     facts = Facts(offsets={}, ends={}, committed={}, rewards=[], dead=[])
@@ -126,8 +141,7 @@ def collect(broker, input_topic, output_topic, dead_topic, group):
     facts.dead, more = dead_sources(topics.each(broker.bootstrap, dead_topic), input_topic)
     facts.strangers = strangers + more
     facts.unstable = {**watermarks(broker.bootstrap, output_topic), **watermarks(broker.bootstrap, dead_topic)}
-    listed = broker.admin.list_transactions(state_filters=["Ongoing", "PrepareCommit", "PrepareAbort"])
-    facts.open_transactions = [t.transactional_id for per_broker in listed.values() for t in per_broker]
+    facts.open_transactions = open_transactions(broker.admin, {output_topic, dead_topic})
     return facts
 
 

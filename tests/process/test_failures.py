@@ -44,7 +44,7 @@ def judge_all(scene, made, seconds=60, **changes):
 @pytest.fixture(scope="module")
 def misbehaved(broker, session_grader, tmp_path_factory):
     """Every behaviour at once, each on a record of its own: none may reach its neighbours."""
-    from conftest import Scene
+    from scene import Scene
     session_grader.call("/_script", {"mode": None, "delay": 0.0, "recording": False})
     scene = Scene(broker, session_grader, tmp_path_factory.mktemp("misbehaved"))
     made = [record_that(name) for name in BEHAVIOURS] + [records.make(n, 31) for n in range(100, 140)]

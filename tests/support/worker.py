@@ -51,17 +51,20 @@ def settings(bootstrap, grader_url, policy_files, **changes):
 class Worker:
     """`rbr run` with these settings; its log goes to a file."""
 
-    def __init__(self, folder, config, name="worker"):
+    def __init__(self, folder, config, name="worker", program=None):
         self.folder = pathlib.Path(folder)
+        self.program = program
         self.config_path = self.folder / f"{name}.yaml"
         self.config_path.write_text(yaml.safe_dump(config, sort_keys=False))
         self.log_path = self.folder / f"{name}.log"
         self.process = None
 
-    def start(self):
+    def start(self, failpoints=""):
+        """failpoints: see src/base/failpoint.h; for a program that was built with them."""
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([binary(), "run", "-c", str(self.config_path)], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, start_new_session=True)
+            self.process = subprocess.Popen([self.program or binary(), "run", "-c", str(self.config_path)], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                                            env={**os.environ, "RBR_FAILPOINTS": failpoints})
         return self
 
     def alive(self):
