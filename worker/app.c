@@ -66,13 +66,16 @@ static void report(struct app *a, int64_t now)
     log_info("worker.progress",
              "rate=%.1f/s committed=%" PRIu64 " ok=%" PRIu64 " partial=%" PRIu64 " failed=%" PRIu64
              " skipped=%" PRIu64 " expired=%" PRIu64 " dead_letters=%" PRIu64
-             " in_flight=%zu bytes=%zu partitions=%zu aborted=%" PRIu64 " grader_requests=%" PRIu64
-             " grader_retries=%" PRIu64 " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu",
+             " settled_early=%" PRIu64 " already_done=%" PRIu64 " maps_refused=%" PRIu64
+             " lost=%" PRIu64 " in_flight=%zu bytes=%zu held_by=%s windows_full=%zu partitions=%zu"
+             " aborted=%" PRIu64 " grader_requests=%" PRIu64 " grader_retries=%" PRIu64
+             " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu",
              (double)(s.committed - a->reported.committed) / seconds, s.committed,
              settled(&s, STATUS_OK), settled(&s, STATUS_PARTIAL), settled(&s, STATUS_FAILED),
-             settled(&s, STATUS_SKIPPED), settled(&s, STATUS_EXPIRED), s.dead_letters, s.in_flight,
-             s.bytes, s.partitions, s.batches_aborted, g.requests, g.retries, g.in_flight, g.limit,
-             g.queued);
+             settled(&s, STATUS_SKIPPED), settled(&s, STATUS_EXPIRED), s.dead_letters,
+             s.settled_early, s.already_done, s.maps_refused, s.lost, s.in_flight, s.bytes,
+             s.held_by, s.windows_full, s.partitions, s.batches_aborted, g.requests, g.retries,
+             g.in_flight, g.limit, g.queued);
     a->reported = s;
 }
 

@@ -135,7 +135,9 @@ static void on_group_done(struct grader_group *g)
     req->asking = false;
     req->result.use = g->use;
     if (req->judge->policy->on_ungraded == UNGRADED_FAIL && expired(req))
-        (void)settle(req, STATUS_EXPIRED, REASON_DEADLINE, "deadline passed while judging");
+        (void)settle(req, STATUS_EXPIRED, REASON_DEADLINE,
+                     req->cancelled ? "given up: it held up the records behind it"
+                                    : "deadline passed while judging");
     else
         (void)settle(req, STATUS_OK, REASON_NONE, "");
     req->done(req);
@@ -177,7 +179,7 @@ static bool ask(struct judge_req *req)
 bool judge_start(struct judge *j, struct judge_req *req)
 {
     req->judge = j;
-    req->asking = false;
+    req->asking = req->cancelled = false;
     req->started_us = clock_mono_us(j->clock);
     req->result = (struct judged){.response_type = SIZE_MAX, .status = STATUS_OK};
     req->result.judgments =
@@ -205,6 +207,7 @@ void judge_wind_down(struct judge_req *req)
 
 void judge_cancel(struct judge_req *req)
 {
+    req->cancelled = true;
     if (req->asking)
         grader_cancel(&req->group);
 }

@@ -53,7 +53,7 @@ struct judge_req {
     struct prompt prompt;
     struct grader_group group;
     int64_t started_us;
-    bool asking;
+    bool asking, cancelled;
 };
 
 bool judge_start(struct judge *j, struct judge_req *req);
@@ -62,7 +62,8 @@ bool judge_start(struct judge *j, struct judge_req *req);
  * `done` follows, and so it does after judge_cancel. */
 void judge_wind_down(struct judge_req *req);
 
-/* Gives up: what is not yet judged becomes UNGRADED(DEADLINE) and `done` follows soon. */
+/* Gives up, as the deadline would: what is not yet judged becomes UNGRADED(DEADLINE) and `done`
+ * follows soon. */
 void judge_cancel(struct judge_req *req);
 
 #endif

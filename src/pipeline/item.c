@@ -52,6 +52,54 @@ size_t item_bytes(const struct item *it)
     return sizeof(*it) + it->arena.used + it->out.cap + it->cap_headers * sizeof(*it->headers);
 }
 
+/* ---- the record -------------------------------------------------------------------------------
+ */
+
+static struct str find_header(const struct source_record *in, struct str name)
+{
+    for (size_t i = 0; i < in->n_headers; i++)
+        if (str_eq_folded(in->headers[i].name, name))
+            return in->headers[i].value;
+    return (struct str){0};
+}
+
+/* Copies what the message needs of its input; false when the arena is full. */
+static bool keep_input(struct item *it, const struct source_record *in)
+{
+    struct str traceparent = find_header(in, STR("traceparent"));
+    it->key = (struct str){0};
+    if (in->key.p != NULL && !arena_copy(&it->arena, in->key, &it->key))
+        return false;
+    return arena_copy(&it->arena, traceparent.n <= 256 ? traceparent : (struct str){0},
+                      &it->traceparent);
+}
+
+bool item_decode(struct item *it, const struct source_record *in, struct str topic,
+                 int32_t partition, const struct record_limits *limits, struct refusal *ret_refusal)
+{
+    struct record_origin origin = {topic, partition, it->offset};
+    enum record_format format = record_format_of(find_header(in, STR("content-type")));
+    *ret_refusal = (struct refusal){.kind = REFUSAL_TOO_MUCH_MEMORY};
+    it->record = NULL;
+    if (keep_input(it, in))
+        it->record = record_decode(&it->arena, in->value, format, limits, &origin, ret_refusal);
+    return it->record != NULL;
+}
+
+int64_t item_deadline_us(const struct item *it, int64_t longest_us)
+{
+    int64_t latest = it->received_us + longest_us;
+    if (it->record->deadline_ms <= 0)
+        return latest;
+    int64_t left_ms = it->record->deadline_ms - it->received_ms;
+    if (left_ms >= longest_us / 1000)
+        return latest;
+    return left_ms > 0 ? it->received_us + left_ms * 1000 : it->received_us;
+}
+
+/* ---- the message ------------------------------------------------------------------------------
+ */
+
 /* Text of the message lies in it->out, which may move while it grows: positions first, pointers
  * last. */
 struct piece {

@@ -40,6 +40,15 @@ void item_init(struct item *it, size_t arena_bytes);
 void item_reset(struct item *it); /* ready for another record; keeps some memory */
 void item_done(struct item *it);
 
+/* Takes the record in, with the key and traceparent that its message needs; false: `ret_refusal`
+ * says why it is none. */
+bool item_decode(struct item *it, const struct source_record *in, struct str topic,
+                 int32_t partition, const struct record_limits *limits,
+                 struct refusal *ret_refusal) RBR_MUST_CHECK;
+
+/* Until when it is judged: as long as it says itself, `longest_us` from its receipt at most. */
+int64_t item_deadline_us(const struct item *it, int64_t longest_us);
+
 /* Becomes a dead letter: key, value and headers as they came, plus why. `in` NULL: by reference
  * only (the value is gone or too large to keep); then key and value are null. */
 void item_make_dead_letter(struct item *it, struct str topic, int32_t partition,

@@ -1,13 +1,15 @@
 #include "pipeline/pipeline.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "base/sm.h"
 #include "obs/log.h"
-#include "pipeline/item.h"
+#include "pipeline/budget.h"
+#include "pipeline/item_pool.h"
 #include "pipeline/orphans.h"
 #include "pipeline/resume.h"
 
@@ -34,7 +36,8 @@ static const struct sm_state states[] = {
 
 enum {
     ADMIT_PER_TICK = 256, /* then the loop gets a turn */
-    FREE_ITEMS_MAX = 1024, /* kept for reuse */
+    QUESTIONS_AHEAD = 4, /* of what the grader takes at a time: waiting and on their way */
+    BATCHES_AHEAD = 2, /* one on its way, one to follow */
     SOURCE_POLL_US = 500000, /* the source is served at least this often */
     RETRY_MIN_US = 100000,
     RETRY_MAX_US = 5000000,
@@ -66,11 +69,10 @@ struct pipeline {
     size_t turn; /* the partition to be read next */
     int64_t drain_until_us;
 
-    struct item *free_items;
-    size_t n_free, in_flight;
+    struct item_pool pool;
     struct orphans orphans;
-    size_t bytes, ready_bytes, ready;
-    bool full; /* a budget is used up; admission resumes at 7/8 of it */
+    size_t ready, ready_bytes; /* messages not committed, those on their way included */
+    struct budgets budgets;
 
     struct sink_batch batch;
     bool batch_out; /* with the sink */
@@ -103,48 +105,9 @@ static void move(struct pipeline *p, enum state to)
 /* ---- items ------------------------------------------------------------------------------------
  */
 
-static struct item *take_item(struct pipeline *p)
-{
-    struct item *it = p->free_items;
-    if (it != NULL) {
-        p->free_items = it->next;
-        p->n_free--;
-    } else {
-        it = mem_alloc(sizeof(*it));
-        /* Record, escaped prompt and judgments: a byte may become six in JSON. */
-        item_init(it, p->config.record.memory_bytes + 8 * p->config.record.value_bytes);
-    }
-    it->next = NULL;
-    it->pipeline = p;
-    p->in_flight++;
-    return it;
-}
-
-static void charge(struct pipeline *p, struct item *it)
-{
-    size_t now = item_bytes(it);
-    p->bytes += now - it->bytes;
-    it->bytes = now;
-}
-
-static void give_item(struct pipeline *p, struct item *it)
-{
-    p->in_flight--;
-    p->bytes -= it->bytes;
-    item_reset(it);
-    if (p->n_free < FREE_ITEMS_MAX) {
-        it->next = p->free_items;
-        p->free_items = it;
-        p->n_free++;
-    } else {
-        item_done(it);
-        mem_free(it);
-    }
-}
-
 static void item_is_ready(struct pipeline *p, struct item *it)
 {
-    charge(p, it);
+    item_pool_charge(&p->pool, it);
     p->ready++;
     p->ready_bytes += it->out.n;
     window_ready(&it->partition->window, it->offset);
@@ -172,30 +135,11 @@ static void on_judged(struct judge_req *req)
         return;
     }
     orphans_remove(&p->orphans, it);
-    give_item(p, it);
-}
-
-static int64_t deadline(const struct pipeline *p, const struct item *it)
-{
-    int64_t latest = it->received_us + p->config.record_deadline_us;
-    if (it->record->deadline_ms <= 0)
-        return latest;
-    int64_t left_ms = it->record->deadline_ms - it->received_ms;
-    if (left_ms >= p->config.record_deadline_us / 1000)
-        return latest;
-    return left_ms > 0 ? it->received_us + left_ms * 1000 : it->received_us;
+    item_pool_give(&p->pool, it);
 }
 
 /* ---- admission --------------------------------------------------------------------------------
  */
-
-static struct str find_header(const struct source_record *in, struct str name)
-{
-    for (size_t i = 0; i < in->n_headers; i++)
-        if (str_eq_folded(in->headers[i].name, name))
-            return in->headers[i].value;
-    return (struct str){0};
-}
 
 static void refuse(struct pipeline *p, struct item *it, const struct source_record *in,
                    const struct refusal *refusal)
@@ -209,40 +153,26 @@ static void refuse(struct pipeline *p, struct item *it, const struct source_reco
     FAILPOINT(dead_letter);
 }
 
-/* Copies what the message needs of its input; false when the arena is full. */
-static bool keep_input(struct item *it, const struct source_record *in)
-{
-    struct str traceparent = find_header(in, STR("traceparent"));
-    it->key = (struct str){0};
-    if (in->key.p != NULL && !arena_copy(&it->arena, in->key, &it->key))
-        return false;
-    return arena_copy(&it->arena, traceparent.n <= 256 ? traceparent : (struct str){0},
-                      &it->traceparent);
-}
-
 static void start(struct pipeline *p, struct item *it, const struct source_record *in)
 {
     struct partition *part = it->partition;
-    struct record_origin origin = {str_z(part->topic), part->number, it->offset};
-    struct refusal refusal = {.kind = REFUSAL_TOO_MUCH_MEMORY};
-    enum record_format format = record_format_of(find_header(in, STR("content-type")));
+    struct refusal refusal;
     FAILPOINT(before_decode);
-    if (keep_input(it, in))
-        it->record =
-            record_decode(&it->arena, in->value, format, &p->config.record, &origin, &refusal);
+    bool decoded =
+        item_decode(it, in, str_z(part->topic), part->number, &p->config.record, &refusal);
     FAILPOINT(decoded);
-    if (it->record == NULL) {
+    if (!decoded) {
         refuse(p, it, in, &refusal);
         return;
     }
     it->judge = (struct judge_req){
         .record = it->record,
         .arena = &it->arena,
-        .deadline_us = deadline(p, it),
+        .deadline_us = item_deadline_us(it, p->config.record_deadline_us),
         .done = on_judged,
     };
     bool finished = judge_start(p->judge, &it->judge);
-    charge(p, it);
+    item_pool_charge(&p->pool, it);
     FAILPOINT(asked);
     if (finished)
         judged(p, it);
@@ -251,10 +181,11 @@ static void start(struct pipeline *p, struct item *it, const struct source_recor
 /* True when the record was taken: admitted, or passed over. */
 static bool admit(struct pipeline *p, struct partition *part, struct source_record *in)
 {
-    struct item *it = take_item(p);
+    struct item *it = item_pool_take(&p->pool);
+    it->pipeline = p;
     enum window_admit answer = window_admit(&part->window, in->offset, it);
     if (answer != WINDOW_ADMITTED) {
-        give_item(p, it);
+        item_pool_give(&p->pool, it);
         p->stats.stale += answer == WINDOW_STALE;
         p->stats.already_done += answer == WINDOW_DONE;
         return answer != WINDOW_FULL;
@@ -268,14 +199,45 @@ static bool admit(struct pipeline *p, struct partition *part, struct source_reco
     return true;
 }
 
+static void set_budget(struct pipeline *p, enum budget_kind kind, size_t used, size_t limit)
+{
+    p->budgets.of[kind].used = used;
+    p->budgets.of[kind].limit = limit;
+}
+
+/* Questions that wait here grow old here: in Kafka they do not, and another worker may take them.
+ */
+static void set_questions_budget(struct pipeline *p)
+{
+    struct grader_stats s = {.limit = 1};
+    if (p->judge->grader != NULL)
+        grader_stats(p->judge->grader, &s);
+    set_budget(p, BUDGET_QUESTIONS, s.queued + s.in_flight, QUESTIONS_AHEAD * s.limit);
+}
+
 static bool has_room(struct pipeline *p)
 {
-    size_t records = p->config.records_in_flight, bytes = p->config.memory_bytes;
-    if (p->full)
-        p->full = p->in_flight > records - records / 8 || p->bytes > bytes - bytes / 8;
-    if (!p->full)
-        p->full = p->in_flight >= records || p->bytes >= bytes;
-    return !p->full;
+    const struct pipeline_config *c = &p->config;
+    set_budget(p, BUDGET_RECORDS, p->pool.in_use, c->records_in_flight);
+    set_budget(p, BUDGET_MEMORY, p->pool.bytes, c->memory_bytes);
+    set_budget(p, BUDGET_RESULTS, p->ready, BATCHES_AHEAD * c->batch_records);
+    set_budget(p, BUDGET_RESULT_BYTES, p->ready_bytes, BATCHES_AHEAD * c->batch_bytes);
+    set_questions_budget(p);
+    return budgets_room(&p->budgets, clock_mono_us(p->clock));
+}
+
+static void report_budgets(struct pipeline *p, int64_t now)
+{
+    (void)has_room(p); /* also while nothing is read: what is over must be said */
+    enum budget_news news = budgets_watch(&p->budgets, now);
+    const struct budget *b = &p->budgets.of[p->budgets.told];
+    if (news == BUDGET_HOLDS)
+        log_warning("pipeline.held", "nothing is read for %.0f s: %s is at %zu of %zu",
+                    (double)(now - p->budgets.told_since_us) / 1e6, budget_name(p->budgets.told),
+                    b->used, b->limit);
+    else if (news == BUDGET_EASED)
+        log_info("pipeline.reads_again", "%s was used up for %.0f s", budget_name(p->budgets.told),
+                 (double)(now - p->budgets.told_since_us) / 1e6);
 }
 
 /* Reads one record of the partition when there is one and it has room. */
@@ -314,6 +276,28 @@ static bool read_all(struct pipeline *p)
     return false;
 }
 
+/* Ends the judging of records that alone hold up a full window. */
+static void give_up(struct pipeline *p, struct partition *part)
+{
+    struct slot *slot;
+    while ((slot = window_give_up(&part->window)) != NULL) {
+        struct item *it = slot->item;
+        p->stats.settled_early++;
+        log_warning("pipeline.settled_early",
+                    "%s[%" PRId32 "]: offset %" PRId64
+                    " has no verdict after %.1f s and is all that a full window waits for",
+                    part->topic, part->number, it->offset,
+                    (double)(clock_mono_us(p->clock) - it->received_us) / 1e6);
+        judge_cancel(&it->judge);
+    }
+}
+
+static void give_up_all(struct pipeline *p)
+{
+    for (size_t i = 0; p->state == RUNNING && i < p->n_partitions; i++)
+        give_up(p, &p->partitions[i]);
+}
+
 /* ---- publishing -------------------------------------------------------------------------------
  */
 
@@ -326,7 +310,7 @@ static void retire(struct pipeline *p, struct item *it)
     p->stats.committed++;
     p->ready--;
     p->ready_bytes -= it->out.n;
-    give_item(p, it);
+    item_pool_give(&p->pool, it);
 }
 
 static void on_committed(struct pipeline *p)
@@ -355,7 +339,7 @@ static void shrink(struct pipeline *p, struct item *it)
                           "the output topic refused the message for its size; raise its "
                           "max.message.bytes and redrive this offset");
     p->ready_bytes += it->out.n;
-    charge(p, it);
+    item_pool_charge(&p->pool, it);
 }
 
 /* The brokers take less than Kafka's default. To commit without the map would forget what is done,
@@ -554,7 +538,7 @@ static void drop_item(struct pipeline *p, struct slot *slot)
     } else {
         p->ready--;
         p->ready_bytes -= it->out.n;
-        give_item(p, it);
+        item_pool_give(&p->pool, it);
     }
 }
 
@@ -684,6 +668,8 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct judge
     p->sink = sink;
     p->clock = clock;
     p->map_bytes = ACKMAP_TEXT_MAX;
+    /* Record, escaped prompt and judgments: a byte may become six in JSON. */
+    item_pool_init(&p->pool, config->record.memory_bytes + 8 * config->record.value_bytes);
     p->batch_items = mem_array(config->batch_records, sizeof(struct item *));
     p->records = mem_array(config->batch_records, sizeof(*p->records));
     struct source_listener listener = {on_assigned, on_revoked, on_lost, on_failed, on_closed, p};
@@ -696,12 +682,7 @@ void pipeline_free(struct pipeline *p)
     if (p == NULL)
         return;
     assert(!p->batch_out && p->n_partitions == 0 && p->orphans.first == NULL);
-    while (p->free_items != NULL) {
-        struct item *it = p->free_items;
-        p->free_items = it->next;
-        item_done(it);
-        mem_free(it);
-    }
+    item_pool_done(&p->pool);
     mem_free(p->batch_items);
     mem_free(p->records);
     mem_free(p);
@@ -712,9 +693,11 @@ int64_t pipeline_tick(struct pipeline *p)
     p->source->poll(p->source);
     p->sink->poll(p->sink);
     bool cut_short = read_all(p);
+    give_up_all(p);
     int64_t now = clock_mono_us(p->clock);
     publish(p, now);
     end_assignment(p, now);
+    report_budgets(p, now);
 
     int64_t due = now + SOURCE_POLL_US;
     int64_t orphans_due = orphans_expire(&p->orphans, p->stopping ? CLOCK_NEVER : now);
@@ -747,8 +730,11 @@ const struct err *pipeline_error(const struct pipeline *p)
 void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret)
 {
     *ret = p->stats;
-    ret->in_flight = p->in_flight;
+    ret->in_flight = p->pool.in_use;
     ret->unfinished = unfinished(p);
-    ret->bytes = p->bytes;
+    ret->bytes = p->pool.bytes;
     ret->partitions = p->n_partitions;
+    ret->held_by = budget_name(budgets_holding(&p->budgets));
+    for (size_t i = 0; i < p->n_partitions; i++)
+        ret->windows_full += !window_has_room(&p->partitions[i].window);
 }

@@ -4,7 +4,7 @@
  *          -> batch (what is READY, in any order) -> sink -> committed, DONE
  *
  * Every record admitted ends in exactly one message: a Reward, or a dead letter when it cannot be
- * decoded (promise P1). Budgets bound records in flight and bytes held; when they are used up,
+ * decoded (promise P1). Budgets (pipeline/budget.h) bound what is held; when one is used up,
  * partitions are simply not read. Records finish and are published in any order; with each batch
  * goes the watermark of its partitions and the map of what is done above it, so one slow record
  * holds up nobody but itself. Work belongs to an assignment: after a revoke, what is unpublished is
@@ -41,6 +41,7 @@ struct pipeline_stats {
     uint64_t admitted, committed, dead_letters, batches, batches_aborted, dropped, stale;
     uint64_t already_done; /* read again and passed over: the map said so */
     uint64_t maps_refused; /* partitions that began without the map they should have had */
+    uint64_t settled_early; /* by the head-of-line rule */
     uint64_t lost; /* offsets that the log dropped before they were done */
     uint64_t rewards[7]; /* by enum status */
     uint64_t publish_us; /* time spent with a batch on its way */
@@ -48,6 +49,8 @@ struct pipeline_stats {
     size_t unfinished; /* of them being judged */
     size_t bytes; /* held now */
     size_t partitions; /* assigned now */
+    size_t windows_full; /* of them; these are not read */
+    const char *held_by; /* the budget that stops reading, by name; "none" */
 };
 
 struct pipeline;

@@ -95,6 +95,21 @@ void window_ready(struct window *w, int64_t offset)
     set(w, offset, SLOT_READY, at(w, offset)->item);
 }
 
+struct slot *window_give_up(struct window *w)
+{
+    size_t others = w->count[SLOT_RUNNING] + w->count[SLOT_READY] + w->count[SLOT_PUBLISHING];
+    if (w->count[SLOT_RUNNING] == 0 || others * 50 > w->count[SLOT_DONE] + others)
+        return NULL;
+    for (int64_t o = w->base; (w->next - o) * 10 > (int64_t)w->span * 9; o++) {
+        struct slot *slot = at(w, o);
+        if (slot->state != SLOT_RUNNING || slot->given_up)
+            continue;
+        slot->given_up = true;
+        return slot;
+    }
+    return NULL;
+}
+
 struct slot *window_take(struct window *w, bool prefix)
 {
     if (w->count[SLOT_READY] == 0)

@@ -9,7 +9,8 @@
  * transaction markers) are ABSENT. Records finish in any order and are published in any order: a
  * batch takes what is READY wherever it is, and what is DONE above the watermark is committed as an
  * ack map with it. A map that was read back marks its offsets DONE before the source offers them.
- * The span is capped, so one stuck record bounds how far we read past it, and any map fits.
+ * The span is capped, so one stuck record bounds how far we read past it, and any map fits; and
+ * when it is all that a full window waits for, window_give_up names it.
  *
  * Pure code, no I/O, no allocation after window_init. Loop thread. Property-tested. */
 #ifndef RBR_PIPELINE_WINDOW_H
@@ -30,6 +31,7 @@ enum slot_state {
 
 struct slot {
     enum slot_state state;
+    bool given_up; /* RUNNING, and window_give_up has named it */
     void *item; /* the caller's; NULL when ABSENT or DONE */
 };
 
@@ -59,6 +61,12 @@ void window_done(struct window *w);
 enum window_admit window_admit(struct window *w, int64_t offset, void *item) RBR_MUST_CHECK;
 
 bool window_has_room(const struct window *w);
+
+/* The head-of-line rule. When more than 90 % of the span are in use and at least 98 % of the
+ * records in it are DONE, the few that are left only hold up the rest: this names the oldest that
+ * is RUNNING, once; its judging should end now. Called again it names the next, as long as the
+ * window would be as full without those named before. NULL: let them run. */
+struct slot *window_give_up(struct window *w);
 
 /* RUNNING -> READY. */
 void window_ready(struct window *w, int64_t offset);

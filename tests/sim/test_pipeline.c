@@ -1,5 +1,4 @@
-/* pipeline on virtual time, one situation a test: records, dead letters, budgets, batches. */
-#include "pipeline/item.h"
+/* pipeline on virtual time, one situation a test: records, dead letters, batches. */
 #include "pipeline_bench.h"
 
 /* ---- records */
@@ -233,132 +232,6 @@ static void a_reward_too_large_to_encode_loses_labels_then_all(void **state RBR_
     assert_str(broker_header(r, "__connect.errors.offset"), "1");
     mem_free(value);
     mem_free(large);
-    bench_free(b);
-}
-
-/* ---- budgets */
-
-static void the_record_budget_stops_reading_and_resumes_at_seven_eighths(void **state RBR_UNUSED)
-{
-    struct bench *b = bench_new();
-    b->config.records_in_flight = 16;
-    b->config.publish_interval_us = 0;
-    (void)put(b, 0, "ordinary text");
-    for (int i = 0; i < 8; i++)
-        (void)put(b, 0, "late text");
-    (void)put(b, 1, "ordinary text");
-    for (int i = 0; i < 30; i++)
-        (void)put(b, 1, "late text");
-    start(b, 2);
-    run(b, 5 * MILLISECOND);
-    assert_int_equal(stats(b).in_flight, 16);
-    assert_int_equal(b->k->member.reads, 16);
-    run(b, SECOND); /* the two quick ones are gone: 14 is 7/8 */
-    assert_int_equal(stats(b).committed, 2);
-    assert_int_equal(stats(b).admitted, 18);
-    run(b, 30 * SECOND);
-    assert_true(broker_all_committed(b->broker));
-    bench_free(b);
-}
-
-static void one_place_freed_is_not_enough_to_read_on(void **state RBR_UNUSED)
-{
-    struct bench *b = bench_new();
-    b->config.records_in_flight = 16;
-    (void)put(b, 0, "ordinary text");
-    for (int i = 0; i < 30; i++)
-        (void)put(b, 0, "late text");
-    start(b, 1);
-    run(b, SECOND);
-    assert_int_equal(stats(b).committed, 1);
-    assert_int_equal(stats(b).admitted, 16);
-    bench_free(b);
-}
-
-static void the_byte_budget_stops_reading(void **state RBR_UNUSED)
-{
-    struct bench *b = bench_new();
-    b->config.memory_bytes = 100000;
-    for (int i = 0; i < 100; i++)
-        (void)put(b, 0, "late text");
-    start(b, 1);
-    run(b, SECOND);
-    struct pipeline_stats s = stats(b);
-    size_t each = s.bytes / s.in_flight;
-    assert_true(s.bytes >= 100000 && s.bytes < 100000 + 2 * each);
-    assert_true(s.admitted < 100);
-    run(b, 200 * SECOND);
-    assert_true(broker_all_committed(b->broker));
-    assert_int_equal(stats(b).bytes, 0);
-    assert_int_equal(stats(b).in_flight, 0);
-    bench_free(b);
-}
-
-/* Found: the oldest block of an arena stays with it, and a large key was in that block. */
-static void a_used_item_keeps_little_memory(void **state RBR_UNUSED)
-{
-    struct item it;
-    item_init(&it, 1u << 24);
-    size_t empty = item_bytes(&it);
-    assert_non_null(arena_alloc(&it.arena, 1u << 20));
-    assert_true(buf_append(&it.out, "x", 1));
-    assert_non_null(buf_reserve(&it.out, 1u << 20));
-    item_reset(&it);
-    assert_true(item_bytes(&it) < empty + 16384);
-    item_done(&it);
-}
-
-static void a_full_window_holds_up_its_own_partition_only(void **state RBR_UNUSED)
-{
-    struct bench *b = bench_new();
-    b->config.window = 8;
-    (void)put(b, 0, "hang on");
-    put_many(b, 0, 50);
-    put_many(b, 1, 50);
-    start(b, 2);
-    run(b, 5 * SECOND);
-    assert_int_equal(committed(b, 0), 0);
-    assert_int_equal(committed(b, 1), 50);
-    assert_int_equal(stats(b).in_flight, 1);
-    assert_int_equal(stats(b).admitted, 50 + 8);
-    assert_int_equal(b->broker->n_messages, 50 + 7); /* the rest of the window is published */
-    run(b, 200 * SECOND); /* the stuck one fails after its attempts */
-    assert_true(broker_all_committed(b->broker));
-    assert_int_equal(message(b, 0, 0)->status, STATUS_FAILED);
-    assert_int_equal(message(b, 0, 0)->reason, REASON_GRADER_TIMEOUT);
-    bench_free(b);
-}
-
-/* Found: reading began at the first partition every time, and with less room than partitions the
- * last ones were never read while the first had records. */
-static void little_room_is_shared_by_all_partitions(void **state RBR_UNUSED)
-{
-    for (size_t room = 1; room <= 16; room *= 4) {
-        struct bench *b = bench_new();
-        b->config.records_in_flight = room;
-        b->config.publish_interval_us = 0;
-        for (int32_t i = 0; i < 4; i++)
-            put_many(b, i, 200);
-        start(b, 4);
-        run(b, SECOND);
-        for (int32_t i = 0; i < 4; i++)
-            if (committed(b, i) < (int64_t)stats(b).committed / 8)
-                fail_msg("room for %zu: partition %" PRId32 " has %" PRId64 " of %" PRIu64, room, i,
-                         committed(b, i), stats(b).committed);
-        bench_free(b);
-    }
-}
-
-static void a_long_queue_gives_the_loop_its_turn(void **state RBR_UNUSED)
-{
-    struct bench *b = bench_new();
-    put_many(b, 0, 600);
-    start(b, 1);
-    (void)world_turn(&b->w);
-    assert_int_equal(stats(b).admitted, 256);
-    assert_int_equal(pipeline_tick(b->k->pipeline), b->w.clock.now_us); /* at once */
-    assert_int_equal(stats(b).admitted, 512);
-    check(b);
     bench_free(b);
 }
 
@@ -608,13 +481,6 @@ int main(void)
         cmocka_unit_test(a_dead_letter_keeps_all_headers),
         cmocka_unit_test(a_record_over_its_memory_becomes_a_dead_letter),
         cmocka_unit_test(a_reward_too_large_to_encode_loses_labels_then_all),
-        cmocka_unit_test(the_record_budget_stops_reading_and_resumes_at_seven_eighths),
-        cmocka_unit_test(one_place_freed_is_not_enough_to_read_on),
-        cmocka_unit_test(the_byte_budget_stops_reading),
-        cmocka_unit_test(a_used_item_keeps_little_memory),
-        cmocka_unit_test(a_full_window_holds_up_its_own_partition_only),
-        cmocka_unit_test(little_room_is_shared_by_all_partitions),
-        cmocka_unit_test(a_long_queue_gives_the_loop_its_turn),
         cmocka_unit_test(a_batch_is_bounded_in_records),
         cmocka_unit_test(a_batch_is_bounded_in_bytes),
         cmocka_unit_test(batches_keep_their_distance_unless_full),

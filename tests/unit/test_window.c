@@ -262,6 +262,86 @@ static void a_span_of_nothing_but_done_offsets_makes_room(void **state RBR_UNUSE
     window_done(&w);
 }
 
+/* ---- head of line -----------------------------------------------------------------------------
+ */
+
+/* `n` offsets, of which those below `hang` stay unfinished; the rest is committed. */
+static void fill(struct window *w, size_t span, int64_t n, int64_t hang)
+{
+    window_init(w, 1000, span, NULL);
+    for (int64_t o = 0; o < n; o++)
+        admit(w, 1000 + o);
+    finish(w, 1000 + hang, 1000 + n);
+    (void)take_all(w);
+    window_commit(w);
+}
+
+static void the_oldest_are_given_up_when_they_alone_hold_up_a_full_window(void **state RBR_UNUSED)
+{
+    static const struct {
+        size_t span;
+        int64_t n, hang;
+        size_t given_up;
+    } cases[] = {
+        {100, 100, 1, 1},         {100, 91, 1, 1},
+        {100, 90, 1, 0}, /* 90 % is not more than 90 % */
+        {100, 100, 2, 2},         {100, 100, 3, 0}, /* more than 2 % */
+        {200, 200, 4, 4},         {50, 50, 1, 1},
+        {49, 49, 1, 0}, /* one of 49 is more than 2 % */
+        {8000, 8000, 160, 160},   {8000, 8000, 161, 0},
+        {8000, 7250, 100, 50}, /* by then the window would not be that full */
+        {24000, 24000, 480, 480}, {1, 1, 1, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct window w;
+        size_t n = 0;
+        fill(&w, cases[i].span, cases[i].n, cases[i].hang);
+        for (struct slot *slot; (slot = window_give_up(&w)) != NULL; n++)
+            assert_ptr_equal(slot, window_slot(&w, 1000 + (int64_t)n)); /* oldest first, once */
+        if (n != cases[i].given_up)
+            fail_msg("case %zu: %zu given up, not %zu", i, n, cases[i].given_up);
+        window_done(&w);
+    }
+}
+
+static void what_is_ready_but_unpublished_is_not_done(void **state RBR_UNUSED)
+{
+    struct window w;
+    window_init(&w, 0, 100, NULL);
+    for (int64_t o = 0; o < 100; o++)
+        admit(&w, o);
+    finish(&w, 1, 100);
+    assert_null(window_give_up(&w)); /* the sink is what holds us up */
+    (void)take_all(&w);
+    assert_null(window_give_up(&w));
+    window_commit(&w);
+    assert_ptr_equal(window_give_up(&w), window_slot(&w, 0));
+    window_ready(&w, 0);
+    assert_int_equal(take_all(&w), 1);
+    window_commit(&w);
+    assert_int_equal(w.base, 100);
+    window_done(&w);
+}
+
+static void gaps_do_not_count_as_unfinished(void **state RBR_UNUSED)
+{
+    struct window w;
+    window_init(&w, 0, 100, NULL);
+    for (int64_t o = 0; o < 100; o += 2) /* as control markers leave them */
+        if (o != 50)
+            admit(&w, o);
+    admit(&w, 99);
+    for (int64_t o = 2; o < 100; o += 2)
+        if (o != 50)
+            window_ready(&w, o);
+    window_ready(&w, 99);
+    (void)take_all(&w);
+    window_commit(&w);
+    assert_int_equal(w.count[SLOT_DONE], 49);
+    assert_ptr_equal(window_give_up(&w), window_slot(&w, 0));
+    window_done(&w);
+}
+
 /* ---- by chance --------------------------------------------------------------------------------
  *
  * The model: a plain array of states by offset. ' ' not offered, a absent, r running, R ready, p
@@ -421,6 +501,83 @@ static void random_run(uint64_t seed)
     window_done(&w);
 }
 
+/* Windows of any span, nearly done: who is named is what the rule says, offset by offset. */
+static void random_head_of_line(struct rng *rng)
+{
+    struct window w;
+    size_t span = 1 + rng_below(rng, rng_below(rng, 20) == 0 ? WINDOW_SPAN_MAX : 1000);
+    uint64_t hang = rng_below(rng, 5), late = rng_below(rng, 3), gap = rng_below(rng, 20);
+    size_t done = 0, others = 0;
+    window_init(&w, 0, span, NULL);
+    for (int64_t o = (int64_t)rng_below(rng, 10); window_has_room(&w); o++) {
+        if (rng_below(rng, 100) < gap)
+            continue;
+        if (rng_below(rng, span) == 0 || window_admit(&w, o, &item) != WINDOW_ADMITTED)
+            break;
+        if (rng_below(rng, 100) >= hang || rng_below(rng, 3) == 0)
+            window_ready(&w, o);
+    }
+    (void)take_all(&w);
+    window_commit(&w);
+    for (int64_t o = w.base; o < w.next && late > 0; o++)
+        if (window_slot(&w, o)->state == SLOT_RUNNING && rng_below(rng, 3) < late)
+            window_ready(&w, o);
+    for (int64_t o = w.base; o < w.end; o++) {
+        done += window_slot(&w, o)->state == SLOT_DONE;
+        others +=
+            window_slot(&w, o)->state != SLOT_DONE && window_slot(&w, o)->state != SLOT_ABSENT;
+    }
+    bool applies = (double)done >= 0.98 * (double)(done + others);
+    for (int64_t o = w.base; o < w.end; o++) {
+        struct slot *slot = window_slot(&w, o);
+        if (applies && slot->state == SLOT_RUNNING && (double)(w.next - o) > 0.9 * (double)span)
+            assert_ptr_equal(window_give_up(&w), slot);
+    }
+    assert_null(window_give_up(&w));
+    window_done(&w);
+}
+
+static void the_head_of_line_rule_is_what_it_says(void **state RBR_UNUSED)
+{
+    struct rng rng;
+    rng_init(&rng, unit_seed());
+    for (int run = 0; run < 2000; run++)
+        random_head_of_line(&rng);
+}
+
+/* Whatever finishes in whatever order: reading stops at the span, and the map fits its 4,096 bytes.
+ */
+static void the_span_bounds_reading_and_the_map(void **state RBR_UNUSED)
+{
+    static const size_t spans[] = {1, 2, 63, 64, 65, 8000, WINDOW_SPAN_MAX - 1, WINDOW_SPAN_MAX};
+    static char text[ACKMAP_TEXT_MAX];
+    struct rng rng;
+    rng_init(&rng, unit_seed());
+    for (size_t i = 0; i < ARRAY_LEN(spans) * 4; i++) {
+        struct window w;
+        struct ackmap map, back;
+        size_t span = spans[i / 4];
+        uint64_t share = rng_below(&rng, 101);
+        window_init(&w, 7, span, NULL);
+        for (int64_t o = 7; o < 7 + (int64_t)span; o++) {
+            admit(&w, o);
+            if (o > 7 && rng_below(&rng, 100) < share)
+                window_ready(&w, o);
+        }
+        assert_false(window_has_room(&w));
+        assert_int_equal(window_admit(&w, 7 + (int64_t)span, &item), WINDOW_FULL);
+        (void)take_all(&w);
+        window_map(&w, window_watermark(&w), &map);
+        size_t n = ackmap_encode(&map, 7, text);
+        assert_in_range(n, 1, ACKMAP_TEXT_MAX);
+        assert_int_equal(ackmap_decode((struct str){text, n}, 7, &back), ACKMAP_GOOD);
+        assert_memory_equal(&map, &back, sizeof(map));
+        window_commit(&w);
+        assert_int_equal(window_admit(&w, 7 + (int64_t)span, &item), WINDOW_FULL);
+        window_done(&w);
+    }
+}
+
 static void random_runs_agree_with_the_model(void **state RBR_UNUSED)
 {
     uint64_t seed = unit_seed();
@@ -442,6 +599,11 @@ int main(void)
         cmocka_unit_test(a_map_may_begin_done),
         cmocka_unit_test(a_map_wider_than_the_span_is_kept),
         cmocka_unit_test(a_span_of_nothing_but_done_offsets_makes_room),
+        cmocka_unit_test(the_oldest_are_given_up_when_they_alone_hold_up_a_full_window),
+        cmocka_unit_test(what_is_ready_but_unpublished_is_not_done),
+        cmocka_unit_test(gaps_do_not_count_as_unfinished),
+        cmocka_unit_test(the_head_of_line_rule_is_what_it_says),
+        cmocka_unit_test(the_span_bounds_reading_and_the_map),
         cmocka_unit_test(random_runs_agree_with_the_model),
     };
     return cmocka_run_group_tests_name("window", tests, NULL, NULL);
