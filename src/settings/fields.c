@@ -56,7 +56,7 @@ const struct field fields[] = {
      .initial = "",
      .doc =
          "Identity of the producer, unique to each worker. Empty: the group, and the instance_id "
-         "or host name and process id."},
+         "or host name and the smallest number that no other worker of the group holds there."},
     {.path = "kafka.start",
      .type = FIELD_WORD,
      .offset = KAFKA(start),

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "obs/log.h"
 #include "stream/kafka_client.h"
+#include "stream/kafka_identity.h"
 
 /* One batch at a time goes from the loop thread to the publisher thread and back:
  *
@@ -47,6 +48,7 @@ struct kafka_sink {
     rd_kafka_t *producer;
     rd_kafka_conf_t *conf; /* the producer's, to make another of */
     bool transactional;
+    int identity; /* holds the default transactional.id; -1: another */
     struct target targets[TOPICS]; /* by enum sink_topic */
     pthread_t thread;
     bool thread_runs;
@@ -654,18 +656,17 @@ static const struct kafka_default producer_defaults[] = {
      "5"}, /* of CONCURRENT_TRANSACTIONS: measured 48 ms a transaction, not 113 */
 };
 
-static bool identify(rd_kafka_conf_t *conf, const struct kafka_config *config, struct err *err)
+static bool identify(struct kafka_sink *s, rd_kafka_conf_t *conf, const struct kafka_config *config,
+                     struct err *err)
 {
-    char id[512], host[128] = "";
+    char id[KAFKA_IDENTITY_MAX];
     if (config->transactional_id.n > 0)
         return kafka_conf_set_str(conf, "transactional.id", config->transactional_id, err);
-    if (config->instance_id.n > 0) {
+    if (config->instance_id.n > 0)
         (void)snprintf(id, sizeof(id), "%.*s-%.*s", STR_ARGS(config->group),
                        STR_ARGS(config->instance_id));
-    } else {
-        (void)gethostname(host, sizeof(host) - 1);
-        (void)snprintf(id, sizeof(id), "%.*s-%s-%d", STR_ARGS(config->group), host, (int)getpid());
-    }
+    else
+        s->identity = kafka_identity_claim(config->group, id);
     return kafka_conf_set(conf, "transactional.id", id, err);
 }
 
@@ -701,7 +702,7 @@ static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_confi
         return NULL;
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_opaque(conf, s);
-    if (cap_request(s, conf, err) && (!s->transactional || identify(conf, config, err)))
+    if (cap_request(s, conf, err) && (!s->transactional || identify(s, conf, config, err)))
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
@@ -733,6 +734,7 @@ enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source,
     s->port = (struct sink){sink_publish, sink_poll, sink_close};
     s->consumer = kafka_source_client(source);
     s->transactional = config->delivery == DELIVERY_EXACTLY_ONCE;
+    s->identity = -1;
     s->silence_us = CLOCK_NEVER;
     s->targets[SINK_REWARDS].topic = mem_copy(config->output.p, config->output.n);
     s->targets[SINK_DEAD_LETTERS].topic = mem_copy(config->dead_letters.p, config->dead_letters.n);
@@ -754,6 +756,7 @@ void kafka_sink_free(struct kafka_sink *s)
         return;
     sink_close(&s->port);
     end_producer(s);
+    kafka_identity_release(s->identity); /* after the producer: its successor fences it */
     if (s->conf != NULL)
         rd_kafka_conf_destroy(s->conf);
     for (size_t i = 0; i < TOPICS; i++)

@@ -12,6 +12,7 @@ import collections
 import json
 import pathlib
 import random
+import re
 import shutil
 import signal
 import statistics
@@ -159,9 +160,6 @@ class Soak:
             kafka["instance_id"] = f"w{number}"
         elif identity == "dynamic":
             kafka["transactional_id"] = f"{GROUP}-w{number}"
-        elif o.transaction_timeout:
-            kafka["properties"]["producer"] = {"transaction.timeout.ms": str(o.transaction_timeout * 1000),
-                                               "message.timeout.ms": str(o.transaction_timeout * 1000 - 1000)}
         config = settings(self.broker.bootstrap, f"{self.grader.url}/w{number}", [TINY], kafka=kafka,
                           grader={"max_in_flight": 32, "flow": "fixed"}, limits={"drain": "3s"})
         return Worker(self.folder, config, f"w{number}")
@@ -233,13 +231,19 @@ class Soak:
             time.sleep(0.3)  # a commit that is on its way arrives
             ongoing = self.broker.admin.list_transactions(state_filters=["Ongoing"])
             names = [t.transactional_id for per_broker in ongoing.values() for t in per_broker]
-            if any(n.endswith((f"-{w.config_path.stem}", f"-{w.process.pid}")) for n in names):
+            if any(n.endswith(f"-{w.config_path.stem}") or n == self.default_identity(w) for n in names):
                 break
             w.go_on()
             if time.monotonic() > end:
                 raise TimeoutError("no transaction was ever open when the worker was stopped")
             time.sleep(self.rng.uniform(0, 0.1))
         self.die([w])
+
+    @staticmethod
+    def default_identity(w):
+        """Of its latest start; None when it has a name that was set."""
+        said = re.findall(r"kafka\.identity.* this worker is (\S+)", w.log())
+        return said[-1].strip('"') if said else None
 
     def die(self, workers):
         self.look_after()
@@ -478,7 +482,6 @@ def options(arguments=()):
     p.add_argument("--identity", choices=("mixed", *IDENTITIES), default="mixed",
                    help="of a worker: instance_id, transactional_id, nothing; mixed: every other one of the first two")
     p.add_argument("--delivery", choices=("exactly_once", "at_least_once"), default="exactly_once")
-    p.add_argument("--transaction-timeout", type=int, default=0, help="seconds; for workers without an identity")
     p.add_argument("--backlog", type=int, default=500, help="unrewarded records of a partition")
     p.add_argument("--delay-ms", type=float, default=4, help="of each answer of the grader")
     p.add_argument("--calm", type=float, default=10, help="seconds without faults at the start, for comparison")
