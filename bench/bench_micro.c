@@ -37,23 +37,28 @@ static void prompt(struct subject *s)
 
 static void body(struct subject *s)
 {
-    struct str parts[DIALECT_PARTS_MAX];
+    static const struct str question = STR_INIT("does it?");
+    static const uint16_t first = 0;
+    static struct dialect_body parts;
     static char out[8192];
-    size_t n = dialect_chat.parts(&s->frame, &s->prompt, STR("does it?"), parts), at = 0;
-    for (size_t i = 0; i < n; i++) {
-        memcpy(out + at, parts[i].p, parts[i].n);
-        at += parts[i].n;
+    struct dialect_asked asked = {&s->prompt, &question, &first, 1};
+    size_t at = 0;
+    parts.n = 0;
+    dialect_chat.build(&s->frame, &asked, &parts);
+    for (size_t i = 0; i < parts.n; i++) {
+        memcpy(out + at, parts.parts[i].p, parts.parts[i].n);
+        at += parts.parts[i].n;
     }
     s->sum += at;
 }
 
 static void reply_read(struct subject *s)
 {
-    struct judgment j;
+    struct answer answer;
     struct dialect_reply reply;
     arena_reset(&s->arena);
-    dialect_chat.read(&s->arena, s->policy, s->reply, &j, &reply);
-    s->sum += j.status;
+    dialect_chat.read(&s->arena, &s->frame, s->policy, s->reply, &answer, 1, &reply);
+    s->sum += answer.reason == REASON_NONE;
 }
 
 static void json(struct subject *s)
@@ -68,11 +73,9 @@ static void labels(struct subject *s)
     static const struct str tokens[] = {STR_INIT("Yes"), STR_INIT(" No"), STR_INIT("The"),
                                         STR_INIT("**"), STR_INIT("Sure")};
     struct labels_sum sum = {.policy = s->policy};
-    struct judgment j = {0};
     for (int i = 0; i < 20; i++)
         s->sum += labels_add(&sum, tokens[i % 5], -3 - i * 0.1);
-    labels_judge(&sum, &j);
-    s->sum += j.status;
+    s->sum += labels_judge(&sum).reason == REASON_NONE;
 }
 
 static void digest(struct subject *s)
@@ -157,7 +160,8 @@ int main(int argc, char **argv)
     s.policy = bench_policy(policy_text);
     arena_init(&s.arena, 4 << 20);
     arena_init(&frame, 1 << 20);
-    if (!dialect_chat.frame(&frame, STR("judge"), 20, &s.frame) ||
+    s.frame.options = (struct dialect_options){.model = STR("judge"), .top_logprobs = 20};
+    if (!dialect_chat.frame(&frame, &s.frame) ||
         grader_new(&config, &nowhere, &clock_real, 1, &s.grader, NULL) != ERR_OK)
         bench_die("the grader does not start");
     measure("json_parse_reply", json, &s, seconds);

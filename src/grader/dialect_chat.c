@@ -10,55 +10,38 @@
 
 enum { POSITIONS_MAX = 4 }; /* tokens looked at for the first one that says something */
 
-static bool frame(struct arena *a, struct str model, unsigned top_logprobs,
-                  struct dialect_frame *ret)
+static bool frame(struct arena *a, struct dialect_frame *f)
 {
     struct buf b;
     buf_init(&b, 1u << 16);
     (void)buf_append_z(&b, "{\"model\":");
-    (void)json_quote(&b, model);
+    (void)json_quote(&b, f->options.model);
     (void)buf_append_z(&b, ",\"messages\":");
-    bool ok = !b.failed && arena_copy(a, buf_str(&b), &ret->before);
+    bool ok = !b.failed && arena_copy(a, buf_str(&b), &f->before);
     buf_reset(&b);
     (void)buf_printf(&b,
                      ",\"max_tokens\":1,\"temperature\":1,\"top_p\":1,\"n\":1,\"stream\":false,"
                      "\"logprobs\":true,"
                      "\"top_logprobs\":%u}",
-                     top_logprobs);
-    ok = ok && arena_copy(a, buf_str(&b), &ret->after);
+                     f->options.top_logprobs);
+    ok = ok && arena_copy(a, buf_str(&b), &f->after);
     buf_done(&b);
     return ok;
 }
 
-static size_t parts(const struct dialect_frame *f, const struct prompt *p,
-                    struct str escaped_question, struct str out[DIALECT_PARTS_MAX])
+static void build(const struct dialect_frame *f, const struct dialect_asked *asked,
+                  struct dialect_body *body)
 {
-    size_t n = 0;
-    out[n++] = f->before;
-    out[n++] = p->messages_head;
-    for (size_t i = 0; i < p->n_pieces; i++)
-        out[n++] = p->pieces[i].p != NULL ? p->pieces[i] : escaped_question;
-    out[n++] = p->messages_tail;
-    out[n++] = f->after;
-    return n;
+    dialect_add(body, f->before);
+    dialect_add(body, asked->prompt->messages_head);
+    dialect_add_pieces(body, asked->prompt, asked->escaped[asked->propositions[0]]);
+    dialect_add(body, asked->prompt->messages_tail);
+    dialect_add(body, f->after);
 }
 
 static struct str text(const struct json *v)
 {
     return v != NULL && v->type == JSON_STRING ? v->string : (struct str){0};
-}
-
-static void ungraded(struct judgment *j, enum reason reason)
-{
-    j->status = JUDGMENT_UNGRADED;
-    j->reason = reason;
-}
-
-/* A reply that is not what the API promises: another try may do. */
-static void broken(struct judgment *j, struct dialect_reply *reply)
-{
-    ungraded(j, REASON_UNPARSEABLE_VERDICT);
-    reply->retry = true;
 }
 
 static uint64_t count(const struct json *object, const char *key)
@@ -108,77 +91,58 @@ static const struct json *position(const struct json *content)
     return content->child;
 }
 
-static void read_position(const struct policy *policy, const struct json *at, struct judgment *j,
-                          struct dialect_reply *reply)
+static struct answer read_position(const struct policy *policy, const struct json *at)
 {
     struct labels_sum sum = {.policy = policy};
     const struct json *top = json_get(at, STR("top_logprobs"));
-    struct str sampled = text(json_get(at, STR("token")));
-    if (top == NULL || top->type != JSON_ARRAY) {
-        broken(j, reply);
-        return;
-    }
-    if (top->count == 0) {
-        ungraded(j, REASON_UNPARSEABLE_VERDICT); /* the sampled token alone is a verdict, not a
-                                                    probability */
-        return;
-    }
+    if (top == NULL || top->type != JSON_ARRAY)
+        return answer_broken();
+    if (top->count == 0) /* the sampled token alone is a verdict, not a probability */
+        return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
     bool ok = true;
     for (const struct json *v = top->child; v != NULL; v = v->next)
         ok = add(&sum, v) && ok;
-    if (!in_list(top, sampled))
+    if (!in_list(top, text(json_get(at, STR("token")))))
         ok = add(&sum, at) && ok;
-    if (ok)
-        labels_judge(&sum, j);
-    else
-        broken(j, reply);
+    return ok ? labels_judge(&sum) : answer_broken();
 }
 
-static void read_choice(const struct policy *policy, const struct json *choice, struct judgment *j,
-                        struct dialect_reply *reply)
+static struct answer read_choice(const struct policy *policy, const struct json *choice)
 {
     const struct json *message = json_get(choice, STR("message"));
     struct str finish = text(json_get(choice, STR("finish_reason")));
-    if (text(json_get(message, STR("refusal"))).n > 0 || str_eq(finish, STR("content_filter"))) {
-        ungraded(j, REASON_GRADER_REJECTED);
-        return;
-    }
-    if (str_eq(finish, STR("abort"))) {
-        broken(j, reply);
-        return;
-    }
+    if (text(json_get(message, STR("refusal"))).n > 0 || str_eq(finish, STR("content_filter")))
+        return answer_ungraded(REASON_GRADER_REJECTED);
+    if (str_eq(finish, STR("abort")))
+        return answer_broken();
     const struct json *content = json_get(json_get(choice, STR("logprobs")), STR("content"));
-    if (content == NULL || content->type != JSON_ARRAY || content->count == 0) {
-        ungraded(j, REASON_UNPARSEABLE_VERDICT); /* the server gives no logprobs: asking again
-                                                    changes nothing */
-        return;
-    }
-    read_position(policy, position(content), j, reply);
+    if (content == NULL || content->type != JSON_ARRAY || content->count == 0)
+        return answer_ungraded(REASON_UNPARSEABLE_VERDICT); /* the server gives no logprobs: asking
+                                                               again changes nothing */
+    return read_position(policy, position(content));
 }
 
-static void read(struct arena *a, const struct policy *policy, struct str body, struct judgment *j,
-                 struct dialect_reply *reply)
+static void read(struct arena *a, const struct dialect_frame *f RBR_UNUSED,
+                 const struct policy *policy, struct str body, struct answer *answers,
+                 size_t n RBR_UNUSED, struct dialect_reply *reply)
 {
     struct json_fault fault;
     const struct json *root = json_parse(a, body, &fault);
     *reply = (struct dialect_reply){0};
-    if (root == NULL || root->type != JSON_OBJECT) {
-        broken(j, reply);
+    answers[0] = answer_broken();
+    if (root == NULL || root->type != JSON_OBJECT)
         return;
-    }
     read_usage(root, reply);
     const struct json *choices = json_get(root, STR("choices"));
-    if (choices == NULL || choices->type != JSON_ARRAY || choices->count == 0) {
-        broken(j, reply);
-        return;
-    }
-    read_choice(policy, choices->child, j, reply);
+    if (choices != NULL && choices->type == JSON_ARRAY && choices->count > 0)
+        answers[0] = read_choice(policy, choices->child);
 }
 
 const struct dialect dialect_chat = {
     .name = "chat",
     .path = "/v1/chat/completions",
+    .questions_max = 1,
     .frame = frame,
-    .parts = parts,
+    .build = build,
     .read = read,
 };

@@ -10,7 +10,8 @@
 #include "grader/dialect.h"
 #include "grader/retry.h"
 
-/* A call is one question on its way to an answer:
+/* A call is the questions of one request, as many as the dialect takes, on their way to an answer.
+ * A question that is answered, usably or not, leaves the call; the rest is tried again:
  *
  *   QUEUED --- an endpoint has room ---> SENT --- answer, or given up ---> SETTLED
  *     ^                                   |
@@ -27,7 +28,8 @@ struct grader_call {
     struct grader_group *group;
     struct grader_call *prev, *next; /* QUEUED */
     struct attempt *attempt; /* SENT */
-    uint32_t proposition;
+    uint16_t *asked; /* propositions without an answer, a piece of the group's list */
+    uint16_t n_asked;
     uint8_t state, attempts;
     int16_t avoid; /* endpoint that failed it last */
 };
@@ -35,7 +37,7 @@ struct grader_call {
 /* One request in the air; kept and used again. */
 struct attempt {
     struct transport_req req;
-    struct str parts[DIALECT_PARTS_MAX];
+    struct dialect_body body;
     struct grader *grader;
     struct grader_call *call;
     size_t endpoint;
@@ -74,6 +76,7 @@ struct grader {
     struct attempt *free_attempts;
     size_t n_free;
     struct arena reply;
+    struct answer answers[DIALECT_QUESTIONS_MAX]; /* of the reply being read */
     struct retry_budget budget;
     struct grader_stats stats;
 };
@@ -107,6 +110,12 @@ static void dequeue(struct grader *g, struct grader_call *c)
     g->stats.queued--;
 }
 
+static void free_attempt(struct attempt *a)
+{
+    dialect_body_done(&a->body);
+    mem_free(a);
+}
+
 static struct attempt *take_attempt(struct grader *g)
 {
     struct attempt *a = g->free_attempts;
@@ -120,7 +129,7 @@ static struct attempt *take_attempt(struct grader *g)
 static void give_attempt(struct grader *g, struct attempt *a)
 {
     if (g->n_free == FREE_ATTEMPTS_MAX) {
-        mem_free(a);
+        free_attempt(a);
         return;
     }
     a->next = g->free_attempts;
@@ -155,20 +164,30 @@ static void group_is_done(struct grader *g, struct grader_group *group)
 
 static void settle(struct grader *g, struct grader_call *c)
 {
-    struct grader_group *group = c->group;
-    const struct judgment *j = &group->judgments[c->proposition];
     c->state = SETTLED;
-    g->stats.judgments++;
-    g->stats.ungraded += j->status == JUDGMENT_UNGRADED;
-    if (--group->calls_left == 0)
-        group_is_done(g, group);
+    if (--c->group->calls_left == 0)
+        group_is_done(g, c->group);
 }
 
+static void judge(struct grader *g, struct grader_call *c, uint16_t proposition,
+                  const struct answer *answer)
+{
+    struct judgment *j = &c->group->judgments[proposition];
+    bool graded = answer->reason == REASON_NONE;
+    j->status = graded ? JUDGMENT_GRADED : JUDGMENT_UNGRADED;
+    j->reason = answer->reason;
+    j->probability = answer->probability;
+    j->mass = answer->mass;
+    g->stats.judgments++;
+    g->stats.ungraded += !graded;
+}
+
+/* What is left of the call's questions ends without an answer. */
 static void give_up(struct grader *g, struct grader_call *c, enum reason reason)
 {
-    struct judgment *j = &c->group->judgments[c->proposition];
-    j->status = JUDGMENT_UNGRADED;
-    j->reason = reason;
+    struct answer none = answer_ungraded(reason);
+    for (size_t i = 0; i < c->n_asked; i++)
+        judge(g, c, c->asked[i], &none);
     settle(g, c);
 }
 
@@ -206,17 +225,30 @@ static void account(struct grader *g, struct grader_use *use, const struct diale
     keep_text(use->system_fingerprint, sizeof(use->system_fingerprint), reply->system_fingerprint);
 }
 
+/* Judges what is answered; the call keeps what may be asked again. */
 static struct failure read_reply(struct grader *g, struct grader_call *c,
                                  const struct transport_req *req)
 {
-    struct judgment *j = &c->group->judgments[c->proposition];
+    struct failure f = {.reason = REASON_NONE, .load = LIMITER_GOOD};
     struct dialect_reply reply;
+    uint16_t left = 0;
     arena_reset(&g->reply);
-    g->dialect->read(&g->reply, c->group->prompt->policy, req->body, j, &reply);
+    g->dialect->read(&g->reply, &g->frame, c->group->prompt->policy, req->body, g->answers,
+                     c->n_asked, &reply);
+    for (size_t i = 0; i < c->n_asked; i++) {
+        const struct answer *answer = &g->answers[i];
+        if (answer->reason != REASON_NONE && (f.reason == REASON_NONE || answer->retry))
+            f.reason = answer->reason;
+        if (answer->retry)
+            c->asked[left++] = c->asked[i];
+        else
+            judge(g, c, c->asked[i], answer);
+    }
+    c->n_asked = left;
+    f.retry = left > 0;
     g->stats.replies++;
     account(g, &c->group->use, &reply);
-    return (struct failure){j->status == JUDGMENT_GRADED ? REASON_NONE : j->reason, reply.retry,
-                            false, LIMITER_GOOD};
+    return f;
 }
 
 static bool may_retry(struct grader *g, const struct grader_call *c, const struct failure *f,
@@ -241,9 +273,13 @@ static void on_failure(struct grader *g, struct grader_call *c, const struct fai
         return;
     }
     g->stats.failures++;
+    c->group->use.failures++;
+    if (c->n_asked == 0) { /* answered, but not usably */
+        settle(g, c);
+        return;
+    }
     g->stats.timeouts += f->reason == REASON_GRADER_TIMEOUT;
     g->stats.rate_limited += f->reason == REASON_GRADER_RATE_LIMITED;
-    c->group->use.failures++;
     if (!may_retry(g, c, f, now, wait)) {
         /* an attempt whose time was cut to the deadline is the record's lateness */
         give_up(g, c, now >= group->deadline_us ? REASON_DEADLINE : f->reason);
@@ -251,7 +287,6 @@ static void on_failure(struct grader *g, struct grader_call *c, const struct fai
     }
     g->stats.retries++;
     c->group->use.retries++;
-    c->group->judgments[c->proposition].status = JUDGMENT_PENDING;
     c->state = WAITING;
     heap_push(&g->timers, &c->timer, now + wait);
 }
@@ -261,15 +296,17 @@ static void on_reply(struct transport_req *req)
     struct attempt *a = CONTAINER_OF(req, struct attempt, req);
     struct grader *g = a->grader;
     struct grader_call *c = a->call;
-    struct judgment *j = &c->group->judgments[c->proposition];
     int64_t now = clock_mono_us(g->clock);
     bool ok = req->outcome == TRANSPORT_REPLY && req->status == 200;
+    for (size_t i = 0; i < c->n_asked; i++) {
+        struct judgment *j = &c->group->judgments[c->asked[i]];
+        j->attempts = c->attempts;
+        j->latency_ms = (uint32_t)((now - a->sent_us) / 1000);
+    }
     struct failure f = ok ? read_reply(g, c, req) : failure_of(req);
 
     limiter_end(&g->endpoints[a->endpoint].limiter, f.load, a->sent_us, now);
     g->stats.in_flight--;
-    j->attempts = c->attempts;
-    j->latency_ms = (uint32_t)((now - a->sent_us) / 1000);
     c->attempt = NULL;
     c->avoid = f.elsewhere ? (int16_t)a->endpoint : NO_ENDPOINT;
     int64_t retry_after = ok ? -1 : req->retry_after_us;
@@ -311,12 +348,16 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64
     int64_t timeout = g->config.request_timeout_us;
     if (group->deadline_us != CLOCK_NEVER && group->deadline_us - now < timeout)
         timeout = group->deadline_us - now;
-    *a = (struct attempt){.grader = g, .call = c, .endpoint = endpoint, .sent_us = now};
+    struct dialect_body body = a->body;
+    struct dialect_asked asked = {group->prompt, group->questions->escaped, c->asked, c->n_asked};
+    body.n = 0;
+    g->dialect->build(&g->frame, &asked, &body);
+    *a = (struct attempt){
+        .body = body, .grader = g, .call = c, .endpoint = endpoint, .sent_us = now};
     a->req = (struct transport_req){
         .endpoint = g->endpoints[endpoint].transport,
-        .parts = a->parts,
-        .n_parts = g->dialect->parts(&g->frame, group->prompt,
-                                     group->questions->escaped[c->proposition], a->parts),
+        .parts = body.parts,
+        .n_parts = body.n,
         .timeout_us = timeout > 1000 ? timeout : 1000,
         .done = on_reply,
     };
@@ -425,6 +466,27 @@ static struct grader_questions *escape_questions(struct grader *g, const struct 
     return q;
 }
 
+/* The pending propositions, cut into calls: one allocation, the calls and then their lists. */
+static void make_calls(struct grader *g, struct grader_group *group, size_t n)
+{
+    size_t each = g->dialect->questions_max, calls = (n + each - 1) / each;
+    group->calls = mem_alloc(calls * sizeof(*group->calls) + n * sizeof(uint16_t));
+    group->n_calls = group->calls_left = calls;
+    uint16_t *asked = (uint16_t *)(group->calls + calls);
+    struct grader_call *c = group->calls;
+    for (size_t i = 0; n > 0; i++) {
+        if (group->judgments[i].status != JUDGMENT_PENDING)
+            continue;
+        if (c->n_asked == 0)
+            *c = (struct grader_call){.group = group, .asked = asked, .avoid = NO_ENDPOINT};
+        *asked++ = (uint16_t)i;
+        c->n_asked++;
+        n--;
+        if (c->n_asked == each || n == 0)
+            enqueue(g, c++);
+    }
+}
+
 void grader_ask(struct grader *g, struct grader_group *group)
 {
     const struct policy *policy = group->prompt->policy;
@@ -437,21 +499,11 @@ void grader_ask(struct grader *g, struct grader_group *group)
     group->end = GRADER_GROUP_ASKED;
     group->use = (struct grader_use){0};
     group->timer = (struct heap_node){0};
-    group->calls = mem_array(n, sizeof(*group->calls));
-    group->n_calls = group->calls_left = n;
     if (group->deadline_us != CLOCK_NEVER)
         heap_push(&g->deadlines, &group->timer, group->deadline_us);
-    if (n == 0) {
+    make_calls(g, group, n);
+    if (n == 0)
         group_is_done(g, group);
-        return;
-    }
-    struct grader_call *c = group->calls;
-    for (size_t i = 0; i < policy->n_propositions; i++) {
-        if (group->judgments[i].status != JUDGMENT_PENDING)
-            continue;
-        *c = (struct grader_call){.group = group, .proposition = (uint32_t)i, .avoid = NO_ENDPOINT};
-        enqueue(g, c++);
-    }
 }
 
 void grader_wind_down(struct grader_group *group)
@@ -549,8 +601,10 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
     g->clock = clock;
     rng_init(&g->rng, seed);
     retry_budget_init(&g->budget, clock_mono_us(clock));
-    if (!keep_config(g, config) ||
-        !dialect->frame(&g->texts, config->model, config->top_logprobs, &g->frame)) {
+    bool kept = keep_config(g, config);
+    g->frame.options =
+        (struct dialect_options){.model = g->config.model, .top_logprobs = config->top_logprobs};
+    if (!kept || !dialect->frame(&g->texts, &g->frame)) {
         (void)grader_free(g);
         return err_set(err, ERR_LIMIT, "grader %.*s: name or model is too long",
                        STR_ARGS(config->name));
@@ -572,7 +626,7 @@ struct grader *grader_free(struct grader *g)
     while (g->free_attempts != NULL) {
         struct attempt *a = g->free_attempts;
         g->free_attempts = a->next;
-        mem_free(a);
+        free_attempt(a);
     }
     heap_done(&g->timers);
     heap_done(&g->deadlines);

@@ -87,18 +87,13 @@ bool labels_add(struct labels_sum *s, struct str token, double logprob)
     return true;
 }
 
-void labels_judge(const struct labels_sum *s, struct judgment *ret)
+struct answer labels_judge(const struct labels_sum *s)
 {
     const double most = 1.01; /* servers round their logprobs */
     double mass = s->yes + s->no;
-    bool possible = mass <= most;
-    ret->mass = mass < 1 ? mass : 1;
-    if (possible && mass > 0 && mass >= s->policy->min_mass) {
-        ret->status = JUDGMENT_GRADED;
-        ret->reason = REASON_NONE;
-        ret->probability = s->yes / mass;
-        return;
-    }
-    ret->status = JUDGMENT_UNGRADED;
-    ret->reason = possible ? REASON_LOW_PROBABILITY_MASS : REASON_UNPARSEABLE_VERDICT;
+    if (mass > most)
+        return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
+    if (mass == 0 || mass < s->policy->min_mass)
+        return (struct answer){.reason = REASON_LOW_PROBABILITY_MASS, .mass = mass};
+    return (struct answer){.probability = s->yes / mass, .mass = mass < 1 ? mass : 1};
 }

@@ -8,7 +8,7 @@
 #ifndef RBR_GRADER_LABELS_H
 #define RBR_GRADER_LABELS_H
 
-#include "grader/judgment.h"
+#include "grader/answer.h"
 #include "policy/policy.h"
 
 enum { LABELS_SEEN_MAX = 16 };
@@ -30,7 +30,7 @@ struct str label_strip(struct str s);
  * is no logprob (positive beyond rounding). The token's bytes must stay until labels_judge. */
 bool labels_add(struct labels_sum *s, struct str token, double logprob) RBR_MUST_CHECK;
 
-/* Fills probability and mass, or the reason. A mass above 1 is no distribution and no number. */
-void labels_judge(const struct labels_sum *s, struct judgment *ret);
+/* Probability and mass, or the reason. A mass above 1 is no distribution and no number. */
+struct answer labels_judge(const struct labels_sum *s);
 
 #endif

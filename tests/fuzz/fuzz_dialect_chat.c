@@ -19,18 +19,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct str yes = STR_INIT("yes"), no = STR_INIT("no");
     static const struct policy policy = {
         .yes_labels = &yes, .n_yes_labels = 1, .no_labels = &no, .n_no_labels = 1, .min_mass = 0.5};
-    struct judgment j = {.status = JUDGMENT_PENDING};
-    struct dialect_reply reply = {.retry = false};
+    static const struct dialect_frame frame = {.options = {.top_logprobs = 20}};
+    struct answer answer;
+    struct dialect_reply reply;
     struct arena a;
     arena_init(&a, 1u << 22);
-    dialect_chat.read(&a, &policy, (struct str){(const char *)data, size}, &j, &reply);
-    if (j.status == JUDGMENT_GRADED) {
-        require(j.probability >= 0 && j.probability <= 1);
-        require(j.mass >= policy.min_mass && j.mass <= 1.01);
-        require(j.reason == REASON_NONE && !reply.retry);
+    dialect_chat.read(&a, &frame, &policy, (struct str){(const char *)data, size}, &answer, 1,
+                      &reply);
+    if (answer.reason == REASON_NONE) {
+        require(answer.probability >= 0 && answer.probability <= 1);
+        require(answer.mass >= policy.min_mass && answer.mass <= 1);
+        require(!answer.retry);
     } else {
-        require(j.status == JUDGMENT_UNGRADED && j.reason != REASON_NONE);
-        require(j.probability == 0);
+        require(answer.probability == 0);
     }
     arena_done(&a);
     return 0;

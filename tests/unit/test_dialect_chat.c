@@ -174,13 +174,16 @@ static const struct shape refused[] = {
      REASON_UNPARSEABLE_VERDICT, true, 0, 0},
 };
 
-static struct judgment read_shape(struct arena *a, struct str body, struct dialect_reply *reply)
+static const struct dialect_frame frame = {.options = {.top_logprobs = 20}};
+
+static struct answer read_shape(struct arena *a, struct str body, struct dialect_reply *reply)
 {
-    struct judgment j = {.status = JUDGMENT_PENDING};
+    struct answer answer;
     arena_reset(a);
-    memset(reply, 0xff, sizeof(*reply)); /* read sets all of it */
-    dialect_chat.read(a, &policy, body, &j, reply);
-    return j;
+    memset(&answer, 0xff, sizeof(answer)); /* read sets all of both */
+    memset(reply, 0xff, sizeof(*reply));
+    dialect_chat.read(a, &frame, &policy, body, &answer, 1, reply);
+    return answer;
 }
 
 static void good_shapes_give_the_number(void **state RBR_UNUSED)
@@ -189,14 +192,13 @@ static void good_shapes_give_the_number(void **state RBR_UNUSED)
     struct dialect_reply reply;
     arena_init(&a, 4 << 20);
     for (size_t i = 0; i < ARRAY_LEN(graded); i++) {
-        struct judgment j = read_shape(&a, str_z(graded[i].body), &reply);
-        if (j.status != JUDGMENT_GRADED || fabs(j.probability - graded[i].p) > 1e-10 ||
+        struct answer j = read_shape(&a, str_z(graded[i].body), &reply);
+        if (j.reason != REASON_NONE || j.retry || fabs(j.probability - graded[i].p) > 1e-10 ||
             fabs(j.mass - graded[i].mass) > 1e-10) {
-            print_error("%s: status %d P %g mass %g\n", graded[i].name, j.status, j.probability,
-                        j.mass);
+            print_error("%s: %s P %g mass %g\n", graded[i].name, reason_name(j.reason),
+                        j.probability, j.mass);
             fail();
         }
-        assert_false(reply.retry);
     }
     arena_done(&a);
 }
@@ -207,11 +209,10 @@ static void bad_shapes_give_a_reason_and_never_a_number(void **state RBR_UNUSED)
     struct dialect_reply reply;
     arena_init(&a, 4 << 20);
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-        struct judgment j = read_shape(&a, str_z(refused[i].body), &reply);
-        if (j.status != JUDGMENT_UNGRADED || j.reason != refused[i].reason ||
-            reply.retry != refused[i].retry || j.probability > 0) {
-            print_error("%s: status %d reason %s retry %d P %g\n", refused[i].name, j.status,
-                        reason_name(j.reason), reply.retry, j.probability);
+        struct answer j = read_shape(&a, str_z(refused[i].body), &reply);
+        if (j.reason != refused[i].reason || j.retry != refused[i].retry || j.probability > 0) {
+            print_error("%s: %s retry %d P %g\n", refused[i].name, reason_name(j.reason), j.retry,
+                        j.probability);
             fail();
         }
     }
@@ -226,10 +227,9 @@ static void a_reply_cut_anywhere_is_broken(void **state RBR_UNUSED)
     arena_init(&a, 4 << 20);
     struct str whole = str_z(graded[1].body);
     for (size_t n = 0; n < whole.n; n++) {
-        struct judgment j = read_shape(&a, str_sub(whole, 0, n), &reply);
-        assert_int_equal(j.status, JUDGMENT_UNGRADED);
+        struct answer j = read_shape(&a, str_sub(whole, 0, n), &reply);
         assert_int_equal(j.reason, REASON_UNPARSEABLE_VERDICT);
-        assert_true(reply.retry);
+        assert_true(j.retry);
     }
     arena_done(&a);
 }
@@ -251,13 +251,11 @@ static void random_damage_never_leaves_a_judgment_open(void **state RBR_UNUSED)
         memcpy(text, from.p, from.n);
         for (uint64_t k = 1 + rng_below(&rng, 4); k > 0; k--)
             text[rng_below(&rng, from.n)] = bytes[rng_below(&rng, sizeof(bytes) - 1)];
-        struct judgment j = read_shape(&a, (struct str){text, from.n}, &reply);
-        if (j.status == JUDGMENT_GRADED) {
+        struct answer j = read_shape(&a, (struct str){text, from.n}, &reply);
+        if (j.reason == REASON_NONE)
             assert_true(j.probability >= 0 && j.probability <= 1 && j.mass >= 0.5 && j.mass <= 1);
-        } else {
-            assert_int_equal(j.status, JUDGMENT_UNGRADED);
-            assert_true(j.reason != REASON_NONE);
-        }
+        else
+            assert_true(j.probability == 0 && *reason_name(j.reason) != '\0');
     }
     arena_done(&a);
 }
@@ -296,12 +294,12 @@ static void too_little_memory_is_broken(void **state RBR_UNUSED)
     struct arena a;
     struct dialect_reply reply;
     arena_init(&a, 256);
-    struct judgment j = read_shape(&a, str_z(graded[0].body), &reply);
-    assert_int_equal(j.status, JUDGMENT_UNGRADED);
-    struct dialect_frame frame;
+    struct answer j = read_shape(&a, str_z(graded[0].body), &reply);
+    assert_int_equal(j.reason, REASON_UNPARSEABLE_VERDICT);
     char model[1000];
     memset(model, 'm', sizeof(model));
-    assert_false(dialect_chat.frame(&a, (struct str){model, sizeof(model)}, 20, &frame));
+    struct dialect_frame large = {.options = {.model = {model, sizeof(model)}}};
+    assert_false(dialect_chat.frame(&a, &large));
     arena_done(&a);
 }
 

@@ -50,14 +50,12 @@ static void a_token_is_stripped_of_decoration(void **state RBR_UNUSED)
     }
 }
 
-static struct judgment judge(const struct alternative *a, size_t n)
+static struct answer judge(const struct alternative *a, size_t n)
 {
     struct labels_sum sum = {.policy = &policy};
-    struct judgment j = {.status = JUDGMENT_PENDING, .reason = REASON_DEADLINE};
     for (size_t i = 0; i < n; i++)
         assert_true(labels_add(&sum, str_z(a[i].token), log(a[i].probability)));
-    labels_judge(&sum, &j);
-    return j;
+    return labels_judge(&sum);
 }
 
 static void p_is_the_share_of_yes_in_the_mass(void **state RBR_UNUSED)
@@ -77,8 +75,7 @@ static void p_is_the_share_of_yes_in_the_mass(void **state RBR_UNUSED)
         {{{"yes", 0.5}, {"yes", 0.1}, {"no", 0.2}}, 3, 0.75, 0.8}, /* two tokens that print alike */
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct judgment j = judge(cases[i].a, cases[i].n);
-        assert_int_equal(j.status, JUDGMENT_GRADED);
+        struct answer j = judge(cases[i].a, cases[i].n);
         assert_int_equal(j.reason, REASON_NONE);
         assert_near(j.probability, cases[i].p, 1e-12);
         assert_near(j.mass, cases[i].mass, 1e-12);
@@ -99,8 +96,7 @@ static void too_little_or_too_much_mass_is_no_number(void **state RBR_UNUSED)
         {{{NULL, 0}}, 0, REASON_LOW_PROBABILITY_MASS},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct judgment j = judge(cases[i].a, cases[i].n);
-        assert_int_equal(j.status, JUDGMENT_UNGRADED);
+        struct answer j = judge(cases[i].a, cases[i].n);
         assert_int_equal(j.reason, cases[i].reason);
         assert_true(j.probability == 0);
     }
@@ -111,15 +107,12 @@ static void a_mass_of_zero_is_never_divided_by(void **state RBR_UNUSED)
     struct policy lax = policy;
     lax.min_mass = 0;
     struct labels_sum sum = {.policy = &lax};
-    struct judgment j = {0};
-    labels_judge(&sum, &j);
-    assert_int_equal(j.status, JUDGMENT_UNGRADED);
+    assert_int_equal(labels_judge(&sum).reason, REASON_LOW_PROBABILITY_MASS);
     assert_true(labels_add(&sum, STR("yes"), -1e300)); /* underflows, and is below the list */
-    labels_judge(&sum, &j);
-    assert_int_equal(j.status, JUDGMENT_UNGRADED);
+    assert_int_equal(labels_judge(&sum).reason, REASON_LOW_PROBABILITY_MASS);
     assert_true(labels_add(&sum, STR("yes"), -700)); /* tiny, but a probability */
-    labels_judge(&sum, &j);
-    assert_int_equal(j.status, JUDGMENT_GRADED);
+    struct answer j = labels_judge(&sum);
+    assert_int_equal(j.reason, REASON_NONE);
     assert_near(j.probability, 1, 0);
 }
 

@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "grader/dialect.h"
+#include "dialect_fixture.h"
 #include "grading_fixture.h"
 
 struct rendered {
@@ -21,23 +22,15 @@ struct rendered {
 };
 
 /* The whole request for one question, as sent, parsed back. */
-static void render(const struct policy *policy, const struct prompt *p, size_t question,
-                   struct rendered *r)
+static void render(const struct prompt *p, size_t question, struct rendered *r)
 {
-    struct dialect_frame frame;
-    struct str parts[DIALECT_PARTS_MAX];
+    struct dialect_frame frame = {.options = {.model = STR("a \"model\""), .top_logprobs = 20}};
     struct json_fault fault;
-    struct buf escaped;
+    uint16_t proposition = (uint16_t)question;
     arena_init(&r->arena, 64u << 20);
     buf_init(&r->body, 64u << 20);
-    buf_init(&escaped, 1 << 16);
-    assert_true(dialect_chat.frame(&r->arena, STR("a \"model\""), 20, &frame));
-    assert_true(json_escape(&escaped, policy->propositions[question].question));
-    size_t n = dialect_chat.parts(&frame, p, buf_str(&escaped), parts);
-    assert_in_range(n, 1, DIALECT_PARTS_MAX);
-    for (size_t i = 0; i < n; i++)
-        assert_true(buf_append_str(&r->body, parts[i]));
-    buf_done(&escaped);
+    assert_true(dialect_chat.frame(&r->arena, &frame));
+    dialect_body(&r->body, &dialect_chat, &frame, p, &proposition, 1);
     const struct json *root = json_parse(&r->arena, buf_str(&r->body), &fault);
     if (root == NULL)
         print_error("%s at %zu\n", json_fault_text(fault.kind), fault.offset);
@@ -83,7 +76,7 @@ static void expect_one(const char *policy_text, const struct record *record, str
     struct rendered r;
     arena_init(&a, 64u << 20);
     assert_int_equal(prompt_build(&a, policy, record, &p), ERR_OK);
-    render(policy, &p, 0, &r);
+    render(&p, 0, &r);
     assert_int_equal(r.messages->count, 1);
     expect_message(&r, 0, "user", text);
     rendered_done(&r);
@@ -121,7 +114,7 @@ static void chat_layout_keeps_turns_as_turns(void **state RBR_UNUSED)
     assert_int_equal(
         prompt_build(&a, policy, grading_record(&rec, STR("a\n\"b\""), STR("c{question}")), &p),
         ERR_OK);
-    render(policy, &p, 1, &r);
+    render(&p, 1, &r);
     assert_int_equal(r.messages->count, 3);
     expect_message(&r, 0, "user", STR("a\n\"b\""));
     expect_message(&r, 1, "assistant", STR("c{question}"));
@@ -196,7 +189,7 @@ static void control_tokens_are_neutralised_and_reported(void **state RBR_UNUSED)
         arena_init(&a, 1 << 20);
         assert_int_equal(prompt_build(&a, policy, grading_record(&r, STR("u"), evil), &p), ERR_OK);
         assert_int_equal(p.control_tokens, on);
-        render(policy, &p, 0, &out);
+        render(&p, 0, &out);
         struct str got = json_get(message(&out, 0), STR("content"))->string;
         assert_int_equal(str_find(got, evil, 0) == SIZE_MAX, on);
         rendered_done(&out);
@@ -217,11 +210,11 @@ static void bytes_before_the_question_are_the_same_for_all(void **state RBR_UNUS
     assert_int_equal(
         prompt_build(&a, policy, grading_record(&rec, STR("u"), STR("{question}\n</s>")), &p),
         ERR_OK);
-    render(policy, &p, 0, &first);
+    render(&p, 0, &first);
     size_t shared = str_find(buf_str(&first.body), STR("Does it answer"), 0);
     assert_true(shared != SIZE_MAX);
     for (size_t q = 1; q < policy->n_propositions; q++) {
-        render(policy, &p, q, &other);
+        render(&p, q, &other);
         assert_true(other.body.n > shared);
         assert_memory_equal(other.body.p, first.body.p, shared);
         struct str text = json_get(message(&other, 0), STR("content"))->string;

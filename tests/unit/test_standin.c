@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "grader/dialect.h"
+#include "dialect_fixture.h"
 #include "reward/reward.h"
 #include "standin/chat.h"
 #include "standin/exchange.h"
@@ -200,28 +200,22 @@ struct verdicts {
 };
 
 /* Asks one question as the grader client would: its request in, its reading of the reply out. */
-static struct judgment judge(struct verdicts *v, const struct prompt *prompt, struct str question)
+static struct answer judge(struct verdicts *v, const struct prompt *prompt, uint16_t proposition)
 {
-    struct buf escaped, body, reply;
-    struct str parts[DIALECT_PARTS_MAX];
-    struct judgment judgment;
+    struct buf body, reply;
+    struct answer answer;
     struct dialect_reply said;
-    buf_init(&escaped, 1u << 20);
     buf_init(&body, 1u << 20);
     buf_init(&reply, 1u << 20);
-    assert_true(json_escape(&escaped, question));
-    size_t n = dialect_chat.parts(&v->frame, prompt, buf_str(&escaped), parts);
-    for (size_t i = 0; i < n; i++)
-        assert_true(buf_append_str(&body, parts[i]));
+    dialect_body(&body, &dialect_chat, &v->frame, prompt, &proposition, 1);
     assert_int_equal(chat_reply(&v->arena, buf_str(&body), 1, 0, &reply), 200);
-    dialect_chat.read(&v->arena, v->policy, buf_str(&reply), &judgment, &said);
-    assert_int_equal(judgment.status, JUDGMENT_GRADED);
+    dialect_chat.read(&v->arena, &v->frame, v->policy, buf_str(&reply), &answer, 1, &said);
+    assert_int_equal(answer.reason, REASON_NONE);
     assert_str(said.model, "rbr-standin");
-    assert_true(judgment.mass > 0.98 && judgment.mass < 1);
-    buf_done(&escaped);
+    assert_true(answer.mass > 0.98 && answer.mass < 1);
     buf_done(&body);
     buf_done(&reply);
-    return judgment;
+    return answer;
 }
 
 static size_t class_of(struct verdicts *v, const struct record *record)
@@ -233,9 +227,8 @@ static size_t class_of(struct verdicts *v, const struct record *record)
     assert_true(type != SIZE_MAX);
     assert_int_equal(prompt_build(&v->arena, v->policy, record, &prompt), ERR_OK);
     for (size_t i = 0; i < v->policy->n_propositions; i++)
-        p[i] = v->policy->response_types[type].asked[i]
-                   ? judge(v, &prompt, v->policy->propositions[i].question).probability
-                   : 0;
+        p[i] = v->policy->response_types[type].asked[i] ? judge(v, &prompt, (uint16_t)i).probability
+                                                        : 0;
     assert_true(classes_compute(v->policy, type, p, phi));
     for (size_t c = 1; c < v->policy->n_classes; c++)
         best = phi[c] > phi[best] ? c : best;
@@ -261,7 +254,8 @@ static void the_demo_gets_the_classes_it_was_written_for(void **state RBR_UNUSED
     for (size_t at = 0; (end = str_find(text, STR("\n"), at)) != SIZE_MAX; at = end + 1) {
         struct refusal refusal;
         arena_reset(&v.arena);
-        assert_true(dialect_chat.frame(&v.arena, STR("any"), 5, &v.frame));
+        v.frame.options = (struct dialect_options){.model = STR("any"), .top_logprobs = 5};
+        assert_true(dialect_chat.frame(&v.arena, &v.frame));
         struct record *r = record_decode(&v.arena, str_sub(text, at, end), RECORD_JSON,
                                          &record_limits_default, NULL, &refusal);
         assert_non_null(r);

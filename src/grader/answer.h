@@ -1,0 +1,27 @@
+/* What one reply says about one question: a probability, or the typed reason why there is none. */
+#ifndef RBR_GRADER_ANSWER_H
+#define RBR_GRADER_ANSWER_H
+
+#include "base/attr.h"
+#include "record/reason.h"
+
+struct answer {
+    enum reason reason; /* REASON_NONE: probability and mass hold */
+    bool retry; /* broken or missing rather than refused: another try may do */
+    double probability; /* P(yes) */
+    double mass; /* of the labels it was read from, also when that is too little; 1 when the server
+                    reports a probability alone */
+};
+
+static inline struct answer answer_ungraded(enum reason reason)
+{
+    return (struct answer){.reason = reason};
+}
+
+/* Not what the API promises. */
+static inline struct answer answer_broken(void)
+{
+    return (struct answer){.reason = REASON_UNPARSEABLE_VERDICT, .retry = true};
+}
+
+#endif
