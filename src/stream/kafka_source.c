@@ -9,6 +9,7 @@
 #include "base/sm.h"
 #include "obs/log.h"
 #include "stream/kafka_client.h"
+#include "stream/kafka_nudge.h"
 
 /*            assign event               offsets known                 revoke event
  *   IDLE --------------------> LOOKING_UP ------------> ASSIGNED -----------------> REVOKING
@@ -42,6 +43,7 @@ struct kafka_partition {
     char *topic;
     int32_t number;
     rd_kafka_queue_t *queue;
+    struct kafka_nudge_count count;
 };
 
 /* What one look-up finds, written by the pool's thread and read after it. */
@@ -67,6 +69,7 @@ struct kafka_source {
     char *topic;
     struct err not_subscribed; /* why, until the next poll tells */
     struct lookup lookup;
+    struct kafka_nudge nudge;
     bool looking; /* the pool's thread has `lookup` */
     bool looked_up; /* its result waits for the next poll */
     bool revoked; /* while looking up: give the partitions back */
@@ -427,6 +430,7 @@ static bool source_next(struct source *port, size_t index, struct source_record 
     while ((message = rd_kafka_consume_queue(p->queue, 0)) != NULL) {
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             kafka_record_of(message, ret);
+            kafka_nudge_read(&p->count, message->len);
             return true;
         }
         char text[384];
@@ -447,6 +451,7 @@ static bool source_next(struct source *port, size_t index, struct source_record 
             on_error_event(s, code, text);
         }
     }
+    kafka_nudge_dry(&s->nudge, &p->count, p->topic, p->number);
     return false;
 }
 
@@ -533,6 +538,7 @@ enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *con
     s->topic = mem_copy(config->input.p, config->input.n);
     s->look_again_us = CLOCK_NEVER;
     s->lookup.client = client;
+    kafka_nudge_init(&s->nudge, loop, client);
     s->lookup.start = config->start;
     (void)rd_kafka_poll_set_consumer(client);
     s->events = rd_kafka_queue_get_consumer(client);
@@ -568,6 +574,7 @@ void kafka_source_free(struct kafka_source *s)
     atomic_store(&s->lookup.stop, true);
     while (s->looking) /* for the call it is in: at most LOOKUP_TIMEOUT_MS */
         (void)uv_run(&s->loop->uv, UV_RUN_ONCE);
+    kafka_nudge_done(&s->nudge);
     drop_partitions(s);
     bool closed = s->state == CLOSED || closed_at_last(s);
     rd_kafka_queue_cb_event_enable(s->events, NULL, NULL);

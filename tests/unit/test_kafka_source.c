@@ -21,6 +21,7 @@ enum who {
     BEYOND,
     RECORDS_OF_ALL_KINDS,
     BROKEN, /* its look-ups fail at first */
+    SMALL_QUEUE,
     LEFT_ALONE, /* freed while assigned */
     COHORT,
 };
@@ -40,6 +41,7 @@ static const struct {
     [BEYOND] = {"beyond", 1, KAFKA_START_ERROR, 100},
     [RECORDS_OF_ALL_KINDS] = {"kinds", 1, KAFKA_START_EARLIEST, -1},
     [BROKEN] = {"broken", 1, KAFKA_START_EARLIEST, -1},
+    [SMALL_QUEUE] = {"small-queue", 1, KAFKA_START_EARLIEST, -1},
     [LEFT_ALONE] = {"left-alone", 1, KAFKA_START_EARLIEST, -1},
 };
 
@@ -72,10 +74,19 @@ static void commit(enum who who)
         kafka_fixture_commit(client, cohort[who].topic, 1, RECORDS, NULL);
 }
 
+static const struct kafka_property small_queue[] = {
+    {STR_INIT("queued.max.messages.kbytes"), STR_INIT("128")},
+    {STR_INIT("fetch.message.max.bytes"), STR_INIT("131072")},
+};
+
 static struct kafka_config config_of(enum who who)
 {
     struct kafka_config config = kafka_fixture_config(&fixture, cohort[who].topic);
     config.start = cohort[who].start;
+    if (who == SMALL_QUEUE) {
+        config.consumer = small_queue;
+        config.n_consumer = ARRAY_LEN(small_queue);
+    }
     return config;
 }
 
@@ -226,6 +237,24 @@ static void a_partition_that_is_not_read_stops_no_other(void **state RBR_UNUSED)
     for (int64_t o = 0; o < RECORDS + MORE; o++)
         assert_next(w, 0, o);
     assert_int_equal(w->revoked + w->lost + w->failed, 0);
+}
+
+/* Many times what librdkafka keeps of the partition, as config_of says: left to itself it would
+ * fetch once a second, and take about 6 s. */
+static void a_partition_that_was_full_goes_on_at_once(void **state RBR_UNUSED)
+{
+    enum { MORE = 16000 };
+    static const char value[256];
+    const struct sink_record record = {.value = {value, sizeof(value)}};
+    struct watched_source *w = &sources[SMALL_QUEUE];
+    for (int i = 0; i < MORE; i++)
+        assert_int_equal(kafka_produce(fixture.producer, "small-queue", 0, &record, NULL),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_flush(fixture.producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    int64_t before = clock_mono_us(&clock_real);
+    for (int64_t o = 0; o < RECORDS + MORE; o++)
+        assert_next(w, 0, o);
+    assert_true(clock_mono_us(&clock_real) - before < 3000000);
 }
 
 /* ---- trouble while reading ----------------------------------------------------------------------
@@ -488,6 +517,7 @@ int main(void)
         cmocka_unit_test(records_come_from_the_committed_offset_on),
         cmocka_unit_test(null_and_empty_are_told_apart),
         cmocka_unit_test(a_partition_that_is_not_read_stops_no_other),
+        cmocka_unit_test(a_partition_that_was_full_goes_on_at_once),
         cmocka_unit_test(a_broker_that_goes_and_comes_back_is_waited_for),
         cmocka_unit_test(closing_revokes_and_waits_for_the_answer),
         cmocka_unit_test(freeing_an_assigned_source_leaves_the_group),
