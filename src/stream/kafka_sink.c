@@ -544,6 +544,9 @@ static void sink_poll(struct sink *port)
     if (b->outcome != SINK_COMMITTED)
         log_warning("sink.not_published", "%s; the batch %s", b->err.msg,
                     b->outcome == SINK_ABORTED ? "is tried again" : "ends this worker");
+    else
+        log_debug("sink.committed", "records=%zu ms=%.1f", b->n_records,
+                  (double)(clock_mono_us(&clock_real) - s->published_us) / 1000);
     b->done(b);
 }
 
