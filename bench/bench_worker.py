@@ -82,6 +82,13 @@ class Ends:
     def total(self):
         return sum(self.consumer.end_offsets(self.partitions).values())
 
+    def close(self):
+        self.consumer.close()
+
+
+def machine():
+    return {"cpu": cpu_model(), "cores": os.cpu_count(), "kernel": platform.release()}
+
 
 def run(broker, folder, name, policy, n, grader_url):
     names = {k: f"{name}-{k}" for k in ("completions", "rewards", "dead-letters")}
@@ -110,6 +117,7 @@ def run(broker, folder, name, policy, n, grader_url):
             last, still = total, time.monotonic()
             stop, cpu_end = still, cpu_seconds(w.process.pid)
         time.sleep(0.02)
+    ends.close()
     peak = peak_kib(w.process.pid)
     assert w.stop() == 0, w.log()
     rewards = topics.read(broker.bootstrap, names["rewards"])
@@ -123,8 +131,7 @@ def run(broker, folder, name, policy, n, grader_url):
         requests = measured * sum(asked) / len(asked)
         line |= {"requests": round(requests), "requests_per_s": round(requests / wall, 1),
                  "cpu_us_per_request": round(1e6 * used / requests, 2)}
-    line |= {"cpu": cpu_model(), "cores": os.cpu_count(), "kernel": platform.release()}
-    print(json.dumps(line), flush=True)
+    print(json.dumps(line | machine()), flush=True)
 
 
 def main():
@@ -147,4 +154,5 @@ def main():
             broker.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()
