@@ -15,7 +15,8 @@ FROM base AS worker
 COPY tools/packages/run.txt /tmp/packages.txt
 RUN apt-get update && sed 's/#.*//' /tmp/packages.txt | xargs apt-get install -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/* /tmp/packages.txt \
-    && useradd --system --no-create-home --shell /usr/sbin/nologin rbr
+    && useradd --system --no-create-home --shell /usr/sbin/nologin rbr \
+    && install -d -o rbr -g rbr /var/lib/rbr
 COPY --from=build /src/build/rbr /usr/local/bin/rbr
 COPY config /etc/rbr
 USER rbr

@@ -136,6 +136,19 @@ static enum err_code join_kafka(struct app *a, struct err *err)
     return code;
 }
 
+static enum err_code open_blackbox(struct app *a, struct err *err)
+{
+    const struct settings *s = a->config.settings;
+    if (a->config.embedded)
+        return ERR_OK;
+    if (s->state.dir.n == 0) {
+        log_info("worker.no_state", "state.dir is not set: a record that kills the worker will "
+                                    "kill each successor");
+        return ERR_OK;
+    }
+    return blackbox_open(s->state.dir, s->kafka.group, s->kafka.input, &a->blackbox, err);
+}
+
 static struct pipeline_config pipeline_config(const struct settings *s)
 {
     struct pipeline_config c = pipeline_config_default;
@@ -158,12 +171,15 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
         grading_init(&a->grading, config->policy, &config->settings->graders[0], maintain, a, err);
     if (code != ERR_OK)
         return code;
-    code = join_kafka(a, err);
+    code = open_blackbox(a, err);
+    if (code == ERR_OK)
+        code = join_kafka(a, err);
     if (code != ERR_OK) {
         app_done(a);
         return code;
     }
     struct pipeline_config pipeline = pipeline_config(config->settings);
+    pipeline.blackbox = a->blackbox;
     a->pipeline = pipeline_new(&pipeline, &a->grading.judge, kafka_source_port(a->source),
                                kafka_sink_port(a->sink), &clock_real);
     return ERR_OK;
@@ -197,5 +213,6 @@ void app_done(struct app *a)
     a->pipeline = NULL;
     kafka_sink_free(a->sink);
     kafka_source_free(a->source);
+    blackbox_close(a->blackbox);
     grading_done(&a->grading);
 }

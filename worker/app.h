@@ -28,6 +28,7 @@ struct app {
     struct grading grading;
     struct kafka_source *source;
     struct kafka_sink *sink;
+    struct blackbox *blackbox; /* NULL: none */
     struct pipeline *pipeline;
     bool stopping;
     int64_t first_us; /* the first record was admitted; 0: none yet */

@@ -11,6 +11,7 @@
 #include "pipeline/budget.h"
 #include "pipeline/item_pool.h"
 #include "pipeline/orphans.h"
+#include "pipeline/quarantine.h"
 #include "pipeline/resume.h"
 
 /*                 assigned                revoked                      published, or out of time
@@ -131,7 +132,9 @@ static void on_judged(struct judge_req *req)
     struct pipeline *p = it->pipeline;
     FAILPOINT(verdict);
     if (it->partition != NULL) {
+        blackbox_mark(p->config.blackbox, it->partition->number, it->offset);
         judged(p, it);
+        blackbox_clear(p->config.blackbox);
         return;
     }
     orphans_remove(&p->orphans, it);
@@ -195,7 +198,13 @@ static bool admit(struct pipeline *p, struct partition *part, struct source_reco
     it->received_us = clock_mono_us(p->clock);
     it->received_ms = clock_wall_ms(p->clock);
     p->stats.admitted++;
+    if (quarantine(p->config.blackbox, it, str_z(part->topic), part->number, in)) {
+        item_is_ready(p, it);
+        return true;
+    }
+    blackbox_mark(p->config.blackbox, part->number, it->offset);
     start(p, it, in);
+    blackbox_clear(p->config.blackbox);
     return true;
 }
 
@@ -308,6 +317,7 @@ static void retire(struct pipeline *p, struct item *it)
     else
         p->stats.rewards[it->status]++;
     p->stats.committed++;
+    blackbox_forget(p->config.blackbox, it->partition->number, it->offset);
     p->ready--;
     p->ready_bytes -= it->out.n;
     item_pool_give(&p->pool, it);
@@ -512,6 +522,7 @@ static void on_assigned(void *arg, const struct source_partition *partitions, si
     p->offsets = mem_array(n, sizeof(*p->offsets));
     p->n_partitions = n;
     p->turn = 0;
+    blackbox_look(p->config.blackbox);
     for (size_t i = 0; i < n; i++) {
         struct partition *part = &p->partitions[i];
         part->topic = mem_copy(partitions[i].topic.p, partitions[i].topic.n);
@@ -519,6 +530,7 @@ static void on_assigned(void *arg, const struct source_partition *partitions, si
         part->index = i;
         struct resume_report r;
         resume(&part->window, &partitions[i], p->config.window, &r);
+        blackbox_forget_below(p->config.blackbox, part->number, part->window.base);
         p->stats.maps_refused += r.refused;
         p->stats.lost += (uint64_t)r.lost;
     }

@@ -18,6 +18,7 @@
 #define RBR_PIPELINE_PIPELINE_H
 
 #include "judge/judge.h"
+#include "pipeline/blackbox.h"
 #include "record/record.h"
 #include "stream/sink.h"
 #include "stream/source.h"
@@ -33,6 +34,7 @@ struct pipeline_config {
     int64_t publish_interval_us; /* a batch at most this often, unless it is full */
     size_t batch_records;
     size_t batch_bytes;
+    struct blackbox *blackbox; /* NULL: none; outlives the pipeline */
 };
 
 extern const struct pipeline_config pipeline_config_default;

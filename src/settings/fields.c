@@ -257,6 +257,15 @@ const struct field fields[] = {
      .max = "10s",
      .doc = "A transaction at most this often, unless a batch is full."},
 
+    {.path = "state.dir",
+     .type = FIELD_PATH,
+     .offset = offsetof(struct settings, state.dir),
+     .initial = "",
+     .doc =
+         "Folder on a local disk that outlives the process: what a worker was at work on when it "
+         "died, so that a record that kills is put aside after three deaths. The workers of one "
+         "host share it. Empty: no death is counted."},
+
     {.path = "log.level",
      .type = FIELD_ENUM,
      .offset = offsetof(struct settings, log.level),
@@ -278,6 +287,7 @@ const struct field_section field_sections[] = {
     {"policy", "What is asked and how answers become rewards (docs/policies.md)."},
     {"graders", "Servers that judge. A list; for now of one."},
     {"limits", "Bounds of one worker."},
+    {"state", "What must outlive the process."},
     {"log", "Lines on standard error."},
 };
 

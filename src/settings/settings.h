@@ -61,6 +61,9 @@ struct settings {
         int64_t record_deadline_us, drain_us, publish_interval_us;
     } limits;
     struct {
+        struct str dir; /* n == 0: none */
+    } state;
+    struct {
         enum log_level level;
         enum log_format format;
     } log;

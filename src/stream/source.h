@@ -25,6 +25,9 @@ struct source_record {
     struct str value; /* p == NULL: no value (a tombstone) */
     const struct header *headers;
     size_t n_headers;
+    /* Why nothing but the offset is known; NULL: the record could be read. One line; the source's
+     * until the release. */
+    const char *unreadable;
     void *impl; /* released by source->release */
 };
 

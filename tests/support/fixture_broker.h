@@ -35,6 +35,8 @@ struct broker_record {
     struct header *headers;
     size_t n_headers;
     bool malformed; /* must become a dead letter, and no other may for its contents */
+    const char *quarantined; /* must become one by reference, for this reason; NULL: must not */
+    const char *unreadable; /* the source says so; NULL: it can be read */
     bool done; /* has its message, or was lost */
 };
 
@@ -349,7 +351,7 @@ static inline void broker_check_reward(struct broker *b, const struct broker_rec
         !str_eq((struct str){(char *)r->source->topic.data, r->source->topic.len},
                 STR(BROKER_TOPIC)))
         broker_violation(b, "offset %" PRId64 ": a reward from elsewhere", in->offset);
-    if (in->malformed)
+    if (in->malformed || in->quarantined != NULL)
         broker_violation(b, "offset %" PRId64 ": a reward for a malformed record", in->offset);
     if (!broker_same(m->record.key, in->key))
         broker_violation(b, "offset %" PRId64 ": the reward lost its key", in->offset);
@@ -364,6 +366,12 @@ static inline void broker_check_dead_letter(struct broker *b, const struct broke
     const struct sink_record *r = &m->record;
     struct str stage = broker_header(r, "__connect.errors.stage");
     bool decoding = str_eq(stage, STR("decode"));
+    if (str_eq(stage, STR("quarantine"))) {
+        if (r->key.p != NULL || r->value.p != NULL || in->quarantined == NULL ||
+            !str_eq(broker_header(r, "rbr-reason"), str_z(in->quarantined)))
+            broker_violation(b, "offset %" PRId64 ": quarantined for no reason", in->offset);
+        return;
+    }
     if (!decoding) {
         /* encode, publish: by reference, the contents being what is too large */
         if (r->key.p != NULL || r->value.p != NULL || b->limit[0] == 0)
@@ -861,6 +869,7 @@ static inline bool member_next(struct source *port, size_t index, struct source_
                                   .value = member_copy(c, r->value),
                                   .headers = c->headers,
                                   .n_headers = r->n_headers,
+                                  .unreadable = r->unreadable,
                                   .impl = c};
     for (size_t i = 0; i < r->n_headers; i++)
         c->headers[i] = (struct header){member_copy(c, r->headers[i].name),

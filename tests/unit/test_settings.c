@@ -11,7 +11,8 @@ struct wrong {
 
 static const struct wrong wrongs[] = {
     {"an unknown section", K P G "cache: {path: x}\n",
-     "w.yaml:4:1: unknown key 'cache'; the keys there are kafka, policy, graders, limits, log\n"},
+     "w.yaml:4:1: unknown key 'cache'; the keys there are kafka, policy, graders, limits, state, "
+     "log\n"},
     {"a section misspelt", "kafak: {brokers: a}\n" P G,
      "w.yaml:1:1: unknown key 'kafak'; did you mean 'kafka'?\n"
      "w.yaml:1:1: kafka.brokers: is missing; add it\n"},
@@ -21,7 +22,7 @@ static const struct wrong wrongs[] = {
      "w.yaml:3:3: unknown key 'drain' in kafka; did you mean limits.drain?\n"},
     {"a dotted key", K P G "log.level: debug\n",
      "w.yaml:4:1: unknown key 'log.level'; the keys there are kafka, policy, graders, limits, "
-     "log\n"},
+     "state, log\n"},
     {"a key of a grader misspelt", GRADER("  timeout: {total: 1s}\n"),
      "w.yaml:6:3: unknown key 'timeout' in graders.0; did you mean 'timeouts'?\n"},
     {"a key below a grader's section", GRADER("  timeouts: {totel: 1s}\n"),
