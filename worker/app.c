@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/resident.h"
 #include "obs/log.h"
 #include "worker/kafka_setup.h"
 
@@ -15,6 +16,7 @@ enum {
     CONNECT_TIMEOUT_US = 30000000, /* for the producer to be initialised */
     CLOSE_SLACK_US = 15000000, /* beyond `drain`: then the process ends without good order */
     REPORT_US = 10000000,
+    MEMORY_CHECK_US = 1000000,
 };
 
 /* The app that the signal handler stops; set while app_run runs. */
@@ -79,6 +81,16 @@ static void report(struct app *a, int64_t now)
     a->reported = s;
 }
 
+/* Resident memory follows what is held: only free pages can be beyond the budget for long. */
+static void keep_memory(struct app *a, int64_t now)
+{
+    if (now < a->next_memory_check_us)
+        return;
+    a->next_memory_check_us = now + MEMORY_CHECK_US;
+    if (resident_bytes() > a->config.settings->limits.memory_bytes)
+        resident_give_back();
+}
+
 /* ---- the loop's maintenance -------------------------------------------------------------------
  */
 
@@ -116,6 +128,7 @@ static int64_t maintain(void *arg)
         stop(a, now);
     if (now >= a->next_report_us)
         report(a, now);
+    keep_memory(a, now);
     if (pipeline_finished(a->pipeline) || (a->stopping && now >= a->give_up_us))
         loop_stop(&a->grading.loop);
     return due < grader_due ? due : grader_due;
@@ -149,13 +162,15 @@ static enum err_code open_blackbox(struct app *a, struct err *err)
     return blackbox_open(s->state.dir, s->kafka.group, s->kafka.input, &a->blackbox, err);
 }
 
-static struct pipeline_config pipeline_config(const struct settings *s)
+static struct pipeline_config pipeline_config(const struct settings *s,
+                                              const struct kafka_source *source)
 {
     struct pipeline_config c = pipeline_config_default;
     c.record.value_bytes = 4 * s->limits.completion_bytes;
     c.record.memory_bytes = 32 * s->limits.completion_bytes;
     c.records_in_flight = s->limits.records_in_flight;
     c.memory_bytes = s->limits.memory_bytes;
+    c.partition_bytes = kafka_source_partition_bytes(source);
     c.window = s->limits.window;
     c.record_deadline_us = s->limits.record_deadline_us;
     c.drain_us = s->limits.drain_us;
@@ -166,6 +181,7 @@ static struct pipeline_config pipeline_config(const struct settings *s)
 enum err_code app_init(struct app *a, const struct app_config *config, struct err *err)
 {
     *a = (struct app){.config = *config};
+    resident_init();
     handle_signals();
     enum err_code code =
         grading_init(&a->grading, config->policy, &config->settings->graders[0], maintain, a, err);
@@ -178,7 +194,7 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
         app_done(a);
         return code;
     }
-    struct pipeline_config pipeline = pipeline_config(config->settings);
+    struct pipeline_config pipeline = pipeline_config(config->settings, a->source);
     pipeline.blackbox = a->blackbox;
     a->pipeline = pipeline_new(&pipeline, &a->grading.judge, kafka_source_port(a->source),
                                kafka_sink_port(a->sink), &clock_real);

@@ -32,7 +32,7 @@ struct app {
     struct pipeline *pipeline;
     bool stopping;
     int64_t first_us; /* the first record was admitted; 0: none yet */
-    int64_t stopped_us, give_up_us, next_report_us;
+    int64_t stopped_us, give_up_us, next_report_us, next_memory_check_us;
     struct pipeline_stats reported; /* at the last progress line */
 };
 

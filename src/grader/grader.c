@@ -511,6 +511,11 @@ void grader_wind_down(struct grader_group *group)
     abandon(group->grader, group, GRADER_GROUP_WINDING_DOWN);
 }
 
+size_t grader_group_bytes(const struct grader_group *group)
+{
+    return group->calls != NULL ? group->n_calls * sizeof(*group->calls) : 0;
+}
+
 void grader_cancel(struct grader_group *group)
 {
     abandon(group->grader, group, GRADER_GROUP_CANCELLED);

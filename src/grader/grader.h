@@ -78,6 +78,9 @@ void grader_wind_down(struct grader_group *group);
 void grader_cancel(
     struct grader_group *group); /* settles the rest as UNGRADED(DEADLINE); done follows */
 
+/* Bytes that the grader holds for a group while it is asked, not counting requests in the air. */
+size_t grader_group_bytes(const struct grader_group *group);
+
 /* Starts what may start; returns the monotonic time at which it wants to be called again. */
 int64_t grader_tick(struct grader *g);
 

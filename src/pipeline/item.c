@@ -49,7 +49,8 @@ void item_reset(struct item *it)
 
 size_t item_bytes(const struct item *it)
 {
-    return sizeof(*it) + it->arena.used + it->out.cap + it->cap_headers * sizeof(*it->headers);
+    return sizeof(*it) + it->arena.used + it->out.cap + it->cap_headers * sizeof(*it->headers) +
+           grader_group_bytes(&it->judge.group);
 }
 
 /* ---- the record -------------------------------------------------------------------------------

@@ -74,6 +74,7 @@ struct pipeline {
     struct orphans orphans;
     size_t ready, ready_bytes; /* messages not committed, those on their way included */
     struct budgets budgets;
+    size_t reserved; /* of the memory budget, for partitions */
 
     struct sink_batch batch;
     bool batch_out; /* with the sink */
@@ -228,7 +229,7 @@ static bool has_room(struct pipeline *p)
 {
     const struct pipeline_config *c = &p->config;
     set_budget(p, BUDGET_RECORDS, p->pool.in_use, c->records_in_flight);
-    set_budget(p, BUDGET_MEMORY, p->pool.bytes, c->memory_bytes);
+    set_budget(p, BUDGET_MEMORY, p->pool.bytes, c->memory_bytes - p->reserved);
     set_budget(p, BUDGET_RESULTS, p->ready, BATCHES_AHEAD * c->batch_records);
     set_budget(p, BUDGET_RESULT_BYTES, p->ready_bytes, BATCHES_AHEAD * c->batch_bytes);
     set_questions_budget(p);
@@ -514,6 +515,23 @@ static void publish(struct pipeline *p, int64_t now)
 /* ---- assignment -------------------------------------------------------------------------------
  */
 
+/* What windows and the source's queues may take is not for records. But half of the memory is. */
+static void reserve(struct pipeline *p)
+{
+    const struct pipeline_config *c = &p->config;
+    size_t half = c->memory_bytes / 2;
+    size_t each = c->partition_bytes + sizeof(struct partition) + c->window * sizeof(struct slot);
+    p->reserved = p->n_partitions * each;
+    if (p->reserved <= half)
+        return;
+    log_warning(
+        "pipeline.memory_is_tight",
+        "%zu partitions may need %zu MiB; with limits.memory at %zu MiB records have half of "
+        "that, and it may be exceeded: raise it, or start another worker",
+        p->n_partitions, p->reserved >> 20, c->memory_bytes >> 20);
+    p->reserved = half;
+}
+
 static void on_assigned(void *arg, const struct source_partition *partitions, size_t n)
 {
     struct pipeline *p = arg;
@@ -534,6 +552,7 @@ static void on_assigned(void *arg, const struct source_partition *partitions, si
         p->stats.maps_refused += r.refused;
         p->stats.lost += (uint64_t)r.lost;
     }
+    reserve(p);
     p->next_publish_us = clock_mono_us(p->clock) + p->config.publish_interval_us;
     p->retry_us = 0;
     move(p, RUNNING);

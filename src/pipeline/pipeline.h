@@ -26,7 +26,8 @@
 struct pipeline_config {
     struct record_limits record;
     size_t records_in_flight; /* admitted and not yet committed */
-    size_t memory_bytes; /* held by them */
+    size_t memory_bytes; /* held by them, and by the partitions they come from */
+    size_t partition_bytes; /* of that, what the source may take for each partition */
     size_t window; /* span per partition, offsets */
     int64_t record_deadline_us;
     int64_t drain_us; /* after a revoke or stop: time to finish what is in flight; and again for

@@ -219,7 +219,8 @@ const struct field fields[] = {
      .initial = "512MiB",
      .min = "1MiB",
      .max = "1024GiB",
-     .doc = "Held by them; at this point reading stops until some are committed."},
+     .doc = "Held by them and by the partitions they come from; at this point reading stops until "
+            "some are committed."},
     {.path = "limits.completion_bytes",
      .type = FIELD_SIZE,
      .offset = LIMITS(completion_bytes),

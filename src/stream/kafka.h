@@ -45,6 +45,10 @@ enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *con
 void kafka_source_free(struct kafka_source *s);
 struct source *kafka_source_port(struct kafka_source *s);
 
+/* Memory that librdkafka may take for each assigned partition: its queue, and one answer of a
+ * broker beyond that, compressed four to one. */
+size_t kafka_source_partition_bytes(const struct kafka_source *s);
+
 /* The sink commits for the source's group: the source outlives it. Blocks until the producer is
  * initialised (transactions of a dead predecessor are aborted here) or `timeout_us` has passed; a
  * topic that is missing or denied is told at once.

@@ -496,8 +496,8 @@ static const struct kafka_default consumer_defaults[] = {
     {"isolation.level", "read_committed"},
     /* cooperative-sticky aborts the process in 2.0.2 */
     {"partition.assignment.strategy", "range,roundrobin"},
-    /* Per partition; what the pipeline holds is in its own budget. */
-    {"queued.max.messages.kbytes", "4096"},
+    /* Per partition, and part of the pipeline's memory budget: kafka_source_partition_bytes. */
+    {"queued.max.messages.kbytes", "2048"},
     {"queued.min.messages", "1000"},
     {"fetch.message.max.bytes", "1048576"},
 };
@@ -595,6 +595,22 @@ void kafka_source_free(struct kafka_source *s)
 struct source *kafka_source_port(struct kafka_source *s)
 {
     return &s->port;
+}
+
+static size_t size_property(const struct kafka_source *s, const char *name)
+{
+    char text[32];
+    size_t size = sizeof(text);
+    if (rd_kafka_conf_get(rd_kafka_conf(s->client), name, text, &size) != RD_KAFKA_CONF_OK)
+        return 0;
+    return strtoull(text, NULL, 10);
+}
+
+size_t kafka_source_partition_bytes(const struct kafka_source *s)
+{
+    enum { COMPRESSION = 4 };
+    return size_property(s, "queued.max.messages.kbytes") * 1024 +
+           size_property(s, "fetch.message.max.bytes") * COMPRESSION;
 }
 
 rd_kafka_t *kafka_source_client(struct kafka_source *s)

@@ -1,5 +1,6 @@
 /* pipeline on virtual time: budgets, windows, and the rule for what holds up a full one. */
 #include "pipeline/item.h"
+#include "pipeline/window.h"
 #include "pipeline_bench.h"
 
 /* JSON of a deadline, in milliseconds from the start of a test. */
@@ -48,14 +49,16 @@ static void one_place_freed_is_not_enough_to_read_on(void **state RBR_UNUSED)
 static void the_byte_budget_stops_reading(void **state RBR_UNUSED)
 {
     struct bench *b = bench_new();
-    b->config.memory_bytes = 50000;
+    b->config.window = 200;
+    b->config.memory_bytes = 50000 + sizeof(struct slot) * 200 + 8192; /* the partition's */
+    b->config.partition_bytes = 0;
     for (int i = 0; i < 100; i++)
         (void)put(b, 0, "late text");
     start(b, 1);
     run(b, SECOND);
     struct pipeline_stats s = stats(b);
     size_t each = s.bytes / s.in_flight;
-    assert_true(s.bytes >= 50000 && s.bytes < 50000 + 2 * each);
+    assert_true(s.bytes >= 50000 && s.bytes < 54000 + 2 * each);
     assert_true(s.admitted < 100);
     assert_string_equal(s.held_by, "memory");
     run(b, 200 * SECOND);
@@ -134,6 +137,28 @@ static void a_long_queue_gives_the_loop_its_turn(void **state RBR_UNUSED)
     assert_int_equal(stats(b).admitted, 512);
     check(b);
     bench_free(b);
+}
+
+/* The source's queues are memory too. When they would take most of it, records have half. */
+static void partitions_take_their_share_of_the_memory(void **state RBR_UNUSED)
+{
+    size_t held[3];
+    for (size_t i = 0; i < 3; i++) {
+        struct bench *b = bench_new();
+        b->config.window = 200;
+        b->config.memory_bytes = 160000;
+        b->config.partition_bytes = i * 50000;
+        for (int k = 0; k < 100; k++)
+            (void)put_json(b, 0, "{}", "checks", "");
+        b->config.publish_interval_us = 200 * SECOND;
+        start(b, 1);
+        run(b, SECOND);
+        held[i] = stats(b).bytes;
+        assert_string_equal(stats(b).held_by, "memory");
+        bench_free(b);
+    }
+    assert_in_range(held[0] - held[1], 45000, 55000);
+    assert_in_range(held[2], 80000, 87000);
 }
 
 /* The grader's queue stays short: what waits in Kafka has not begun to grow old. */
@@ -338,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_full_window_holds_up_its_own_partition_only),
         cmocka_unit_test(little_room_is_shared_by_all_partitions),
         cmocka_unit_test(a_long_queue_gives_the_loop_its_turn),
+        cmocka_unit_test(partitions_take_their_share_of_the_memory),
         cmocka_unit_test(questions_wait_in_kafka_not_here),
         cmocka_unit_test(unpublished_results_stop_reading),
         cmocka_unit_test(what_alone_holds_up_a_full_window_is_settled),
