@@ -305,6 +305,8 @@ static void on_reply(struct transport_req *req)
     }
     struct failure f = ok ? read_reply(g, c, req) : failure_of(req);
 
+    if (req->waiting >= 0)
+        limiter_report(&g->endpoints[a->endpoint].limiter, (size_t)req->waiting, a->sent_us, now);
     limiter_end(&g->endpoints[a->endpoint].limiter, f.load, a->sent_us, now);
     g->stats.in_flight--;
     c->attempt = NULL;

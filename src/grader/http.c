@@ -35,7 +35,7 @@ struct easy {
     struct transport_req *req;
     struct buf joined, reply;
     size_t part, offset, header_bytes;
-    int64_t retry_after_us;
+    int64_t retry_after_us, waiting;
     uint64_t heard_ms; /* loop time of the last byte of reply, or of sending */
     bool should_not_retry, cancelled, too_large, silent;
     char error[CURL_ERROR_SIZE];
@@ -215,6 +215,21 @@ static int64_t retry_after(struct str value)
     return at < 0 || wait < 0 ? -1 : wait * 1000;
 }
 
+/* TEXT named_metrics.kv_cache_usage_perc=0.03, named_metrics.num_requests_waiting=2 */
+static int64_t waiting_of(struct str value)
+{
+    static const struct str name = STR_INIT("num_requests_waiting=");
+    size_t at = str_find(value, name, 0);
+    double n;
+    if (at == SIZE_MAX)
+        return -1;
+    struct str rest = str_sub(value, at + name.n, value.n);
+    size_t end = 0;
+    while (end < rest.n && rest.p[end] != ',' && rest.p[end] != ' ')
+        end++;
+    return num_parse_f64(str_sub(rest, 0, end), &n) && n >= 0 && n < 1e9 ? (int64_t)n : -1;
+}
+
 static size_t on_header(char *data, size_t size, size_t n, void *arg)
 {
     struct easy *e = arg;
@@ -227,6 +242,10 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
         return 0;
     }
     switch (line.n > 0 ? line.p[0] | 32 : 0) {
+    case 'e':
+        if (header_is(line, STR("endpoint-load-metrics"), &value))
+            e->waiting = waiting_of(value);
+        break;
     case 'r':
         if (header_is(line, STR("retry-after-ms"), &value) && num_parse_f64(value, &ms) &&
             ms >= 0 && ms < 1e9)
@@ -424,7 +443,7 @@ static void http_send(struct transport *t, struct transport_req *req)
     set_body(e, req);
     buf_reset(&e->reply);
     e->header_bytes = 0;
-    e->retry_after_us = -1;
+    e->retry_after_us = e->waiting = -1;
     e->should_not_retry = e->cancelled = e->too_large = e->silent = false;
     e->error[0] = '\0';
     if (h->n_active == 0)
@@ -483,6 +502,7 @@ static void end_request(struct http *h, struct easy *e, CURLcode code)
     req->body = req->outcome == TRANSPORT_REPLY ? buf_str(&e->reply) : (struct str){0};
     req->retry_after_us = e->retry_after_us;
     req->should_not_retry = e->should_not_retry;
+    req->waiting = e->waiting;
     (void)snprintf(req->detail, sizeof(req->detail), "%.120s",
                    code == CURLE_OK      ? ""
                    : e->error[0] != '\0' ? e->error

@@ -65,6 +65,7 @@ static struct curl_slist *shared_headers(struct str api_key)
     headers = curl_slist_append(headers, "Accept: application/json");
     headers = curl_slist_append(headers, "Expect:");
     headers = curl_slist_append(headers, "User-Agent: rbr/" RBR_VERSION);
+    headers = curl_slist_append(headers, "endpoint-load-metrics-format: TEXT");
     if (api_key.n > 0) {
         struct buf b;
         buf_init(&b, api_key.n + 64);

@@ -1,9 +1,15 @@
 /* How many requests one endpoint gets at a time.
  *
- * Fixed, or additive increase and multiplicative decrease: starts at 8 and doubles each round trip
- * until the first hold, then grows by one a round trip while it is used; x0.7 on 429, 503, 529 and
- * timeouts, at most once a round trip. A round trip is `limit` completions, and the slowest request
- * among them. Pure: it is told what happens. */
+ * Fixed, or following the server. It starts at 8 and doubles while doubling gets more done. From
+ * the first sign of a limit on it depends on what the server tells:
+ *   - "overloaded" (429, 503, 529, timeouts): x0.7, at most once a round trip, then along a curve
+ *     that is back near the old limit soon, stays there for long, and leaves it the faster the
+ *     longer nothing happens (as CUBIC does for TCP, of fifth degree);
+ *   - how many requests wait there (load reports): none, it grows along that curve; some, it holds;
+ *     more than 8 and a quarter of ours, in two reports, x0.9;
+ *   - nothing at all: now and then half as many more are tried, and kept when they get more done.
+ * A round trip is `limit` answers. Pure: it is told what happens. Figures: tests/sim/test_flow.c.
+ */
 #ifndef RBR_GRADER_LIMITER_H
 #define RBR_GRADER_LIMITER_H
 
@@ -11,14 +17,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum limiter_mode {
+    LIMITER_DOUBLING, /* until the first sign of a limit */
+    LIMITER_CURVE, /* the server says when it is too much */
+    LIMITER_RESTING, /* it says nothing, and more did not help */
+    LIMITER_TRYING, /* half as many more */
+};
+
 struct limiter {
     size_t ceiling;
     bool fixed;
-    bool slow_start;
+    enum limiter_mode mode;
     double limit;
     size_t in_flight;
-    size_t credits; /* completions since the limit last grew */
-    size_t peak; /* most in flight in this round trip */
+    /* this round trip */
+    size_t answers;
+    size_t peak; /* most in flight */
+    bool queued; /* the server reported that requests wait */
+    int64_t began_us;
+    /* the curve */
+    double low, top; /* it starts at low and is flat at top */
+    unsigned rounds; /* on the curve, resting, or at this limit */
+    /* does more help? */
+    double rate, rate_before; /* answers a second: at this limit; at the one before it */
+    double limit_before;
+    unsigned long_queues; /* reports in a row */
     int64_t last_decrease_us; /* requests sent before this had no say in it */
 };
 
@@ -44,5 +67,8 @@ enum limiter_outcome {
 
 /* A request that was sent at `sent_us` ended at `now_us`. */
 void limiter_end(struct limiter *l, enum limiter_outcome outcome, int64_t sent_us, int64_t now_us);
+
+/* With an answer, before limiter_end: so many requests wait in the server's queue. */
+void limiter_report(struct limiter *l, size_t waiting, int64_t sent_us, int64_t now_us);
 
 #endif

@@ -41,6 +41,7 @@ struct fixture_reply {
     int status;
     struct str body;
     int64_t retry_after_us; /* 0: absent */
+    int64_t waiting; /* reported; 0: no report */
     bool should_not_retry;
 };
 
@@ -131,6 +132,7 @@ static inline void fixture_end(struct fixture_transport *f, struct fixture_pendi
     req->outcome = r->outcome;
     req->status = reply ? r->status : 0;
     req->body = reply ? r->body : (struct str){0};
+    req->waiting = reply && r->waiting > 0 ? r->waiting : -1;
     req->retry_after_us = reply && r->retry_after_us > 0 ? r->retry_after_us : -1;
     req->should_not_retry = reply && r->should_not_retry;
     req->impl = NULL;

@@ -26,7 +26,7 @@ struct result {
     int status, done;
     char body[256], detail[128];
     size_t n_body;
-    int64_t retry_after_us, ended_us;
+    int64_t retry_after_us, waiting, ended_us;
     bool should_not_retry;
     struct result *cancels[2]; /* from inside done */
     struct result *sends; /* likewise */
@@ -74,6 +74,15 @@ static const struct script {
       SERVER_KEEP, 0}},
     {"/until-close", {STR_INIT("HTTP/1.1 200 OK\r\n\r\nhello"), SERVER_CLOSE, 0}},
     {"/not-http", {STR_INIT("SSH-2.0-OpenSSH_9.2\r\n"), SERVER_CLOSE, 0}},
+    {"/load",
+     {STR_INIT(
+          "HTTP/1.1 200 OK\r\nEndpoint-Load-Metrics: TEXT named_metrics.kv_cache_usage_perc=0.03, "
+          "named_metrics.num_requests_waiting=17.0\r\nContent-Length: 0\r\n\r\n"),
+      SERVER_KEEP, 0}},
+    {"/load-odd",
+     {STR_INIT("HTTP/1.1 200 OK\r\nendpoint-load-metrics: num_requests_waiting=many\r\n"
+               "Content-Length: 0\r\n\r\n"),
+      SERVER_KEEP, 0}},
     {"/empty", {STR_INIT(OK_REPLY("0", "")), SERVER_KEEP, 0}},
     {"/nul", {STR_INIT(OK_REPLY("3", "a\0b")), SERVER_KEEP, 0}},
     {"/redirect",
@@ -205,6 +214,7 @@ static void on_done(struct transport_req *req)
         memcpy(r->body, req->body.p, r->n_body);
     r->retry_after_us = req->retry_after_us;
     r->should_not_retry = req->should_not_retry;
+    r->waiting = req->waiting;
     r->ended_us = clock_mono_us(&clock_real);
     memcpy(r->detail, req->detail, sizeof(r->detail));
     r->fixture->left--;
@@ -313,6 +323,16 @@ static void each_behaviour_has_its_outcome(void **state RBR_UNUSED)
     }
     fixture_free(f);
     assert_int_equal(open_descriptors(), before);
+}
+
+static void load_reports_are_read(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    assert_int_equal(get(f, "/load", SECOND)->waiting, 17);
+    assert_non_null(strstr(f->last_head, "endpoint-load-metrics-format: TEXT\r\n"));
+    assert_int_equal(get(f, "/load-odd", SECOND)->waiting, -1);
+    assert_int_equal(get(f, "/ok", SECOND)->waiting, -1); /* nothing of the last reply is left */
+    fixture_free(f);
 }
 
 static void retry_headers_are_read(void **state RBR_UNUSED)
@@ -693,6 +713,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_behaviour_has_its_outcome),
+        cmocka_unit_test(load_reports_are_read),
         cmocka_unit_test(retry_headers_are_read),
         cmocka_unit_test(a_connection_is_kept_and_used_again),
         cmocka_unit_test(an_idle_connection_that_the_server_closes_does_not_spin),
