@@ -1,0 +1,54 @@
+/* The table in memory. Its pages are the kernel's until they are first written to. */
+#include "base/mem.h"
+#include "cache/slot.h"
+
+struct cache_mem {
+    struct cache port;
+    struct sha256 hash;
+    struct bucket *buckets;
+    uint64_t n_buckets;
+};
+
+static bool mem_get(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
+                    struct cache_entry *ret)
+{
+    struct cache_mem *m = CONTAINER_OF(c, struct cache_mem, port);
+    const struct slot *s = bucket_find(&m->buckets[bucket_of(digest, m->n_buckets)], digest);
+    if (s == NULL) {
+        c->stats.misses++;
+        return false;
+    }
+    slot_read(s, ret);
+    c->stats.hits++;
+    return true;
+}
+
+static void mem_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
+                    const struct cache_entry *e)
+{
+    struct cache_mem *m = CONTAINER_OF(c, struct cache_mem, port);
+    struct bucket *b = &m->buckets[bucket_of(digest, m->n_buckets)];
+    struct slot slot;
+    if (!slot_fill(&m->hash, &slot, digest, e))
+        return;
+    b->slots[bucket_place(b, digest)] = slot;
+    c->stats.stored++;
+}
+
+static void mem_done(struct cache *c)
+{
+    struct cache_mem *m = CONTAINER_OF(c, struct cache_mem, port);
+    sha256_done(&m->hash);
+    mem_free(m->buckets);
+    mem_free(m);
+}
+
+struct cache *cache_mem_new(uint64_t bytes)
+{
+    struct cache_mem *m = mem_alloc(sizeof(*m));
+    sha256_init(&m->hash);
+    m->n_buckets = bucket_count(bytes);
+    m->buckets = mem_array(m->n_buckets, sizeof(*m->buckets));
+    m->port = (struct cache){mem_get, mem_put, mem_done, {.bytes = m->n_buckets * BUCKET_BYTES}};
+    return &m->port;
+}

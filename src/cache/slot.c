@@ -1,0 +1,90 @@
+#include "cache/slot.h"
+
+#include <math.h>
+
+uint64_t bucket_count(uint64_t bytes)
+{
+    return bytes >= BUCKET_BYTES ? bytes / BUCKET_BYTES : 1;
+}
+
+/* Digests are SHA-256: any eight bytes of one are as good as a hash. */
+uint64_t bucket_of(const uint8_t digest[JUDGMENT_DIGEST_BYTES], uint64_t n)
+{
+    uint64_t head;
+    memcpy(&head, digest, sizeof(head));
+    return head % n;
+}
+
+static uint64_t checksum(struct sha256 *h, const struct slot *s)
+{
+    uint8_t whole[SHA256_BYTES];
+    uint64_t check;
+    struct slot without = *s;
+    without.check = 0;
+    sha256_field(h, (struct str){(const char *)&without, sizeof(without)});
+    sha256_finish(h, whole);
+    memcpy(&check, whole, sizeof(check));
+    return check;
+}
+
+enum slot_state slot_state(struct sha256 *h, const struct slot *s)
+{
+    static const struct slot empty;
+    if (memcmp(s, &empty, sizeof(empty)) == 0)
+        return SLOT_EMPTY;
+    return s->check == checksum(h, s) && s->model_n <= CACHE_MODEL_MAX ? SLOT_GOOD : SLOT_DAMAGED;
+}
+
+bool slot_fill(struct sha256 *h, struct slot *s, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
+               const struct cache_entry *e)
+{
+    *s = (struct slot){0};
+    if (!(e->probability >= 0 && e->probability <= 1) || !isfinite(e->mass) || e->mass < 0)
+        return false; /* written so that NaN is refused */
+    memcpy(s->digest, digest, sizeof(s->digest));
+    s->probability = e->probability;
+    s->mass = e->mass;
+    s->graded_ms = e->graded_ms;
+    s->model_n = (uint8_t)(e->model_n < CACHE_MODEL_MAX ? e->model_n : CACHE_MODEL_MAX);
+    memcpy(s->model, e->model, s->model_n);
+    s->check = checksum(h, s);
+    return true;
+}
+
+void slot_read(const struct slot *s, struct cache_entry *ret)
+{
+    *ret = (struct cache_entry){.probability = s->probability,
+                                .mass = s->mass,
+                                .graded_ms = s->graded_ms,
+                                .model_n = s->model_n};
+    memcpy(ret->model, s->model, s->model_n);
+}
+
+static bool is_of(const struct slot *s, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
+{
+    return s->check != 0 && memcmp(s->digest, digest, sizeof(s->digest)) == 0;
+}
+
+const struct slot *bucket_find(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
+{
+    for (size_t i = 0; i < BUCKET_SLOTS; i++)
+        if (is_of(&b->slots[i], digest))
+            return &b->slots[i];
+    return NULL;
+}
+
+size_t bucket_place(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
+{
+    const struct slot *own = bucket_find(b, digest);
+    if (own != NULL)
+        return (size_t)(own - b->slots);
+    /* Not all begin at the first: two processes that write at the same moment rarely choose alike.
+     */
+    size_t first = digest[JUDGMENT_DIGEST_BYTES - 1], oldest = first % BUCKET_SLOTS;
+    for (size_t i = 0; i < BUCKET_SLOTS; i++) {
+        size_t at = (first + i) % BUCKET_SLOTS;
+        if (b->slots[at].graded_ms < b->slots[oldest].graded_ms) /* an empty one's is 0 */
+            oldest = at;
+    }
+    return oldest;
+}

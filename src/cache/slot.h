@@ -1,0 +1,52 @@
+/* The table's parts: a judgment in 128 bytes, eight of them in a bucket.
+ *
+ * Each slot carries a checksum over all of it, its digest included, so that it proves itself
+ * wherever it comes from: torn by a crash, damaged on the disk, half written by another process. No
+ * slot points to another; damage costs one judgment. Written in the machine's byte order. Pure. */
+#ifndef RBR_CACHE_SLOT_H
+#define RBR_CACHE_SLOT_H
+
+#include "base/sha256.h"
+#include "cache/cache.h"
+
+enum { SLOT_BYTES = 128, BUCKET_SLOTS = 8, BUCKET_BYTES = SLOT_BYTES * BUCKET_SLOTS };
+
+struct slot {
+    uint8_t digest[JUDGMENT_DIGEST_BYTES];
+    uint64_t check; /* of all other bytes */
+    double probability, mass;
+    int64_t graded_ms;
+    uint8_t model_n;
+    char model[CACHE_MODEL_MAX];
+};
+
+struct bucket {
+    struct slot slots[BUCKET_SLOTS];
+};
+
+_Static_assert(sizeof(struct slot) == SLOT_BYTES, "slots are written as they are");
+_Static_assert(sizeof(struct bucket) == BUCKET_BYTES, "buckets are written as they are");
+
+/* How many buckets fit; at least one. */
+uint64_t bucket_count(uint64_t bytes);
+
+/* Where the digest belongs, of n. */
+uint64_t bucket_of(const uint8_t digest[JUDGMENT_DIGEST_BYTES], uint64_t n);
+
+enum slot_state { SLOT_EMPTY, SLOT_GOOD, SLOT_DAMAGED };
+
+/* `h` is initialised. */
+enum slot_state slot_state(struct sha256 *h, const struct slot *s);
+
+/* False, and the slot is empty: the entry is no judgment that may be kept. */
+bool slot_fill(struct sha256 *h, struct slot *s, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
+               const struct cache_entry *e) RBR_MUST_CHECK;
+void slot_read(const struct slot *s, struct cache_entry *ret);
+
+/* The slot of the digest, good or not; NULL when it is not here. */
+const struct slot *bucket_find(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
+
+/* Which slot a new judgment takes: the digest's own, an empty one, the oldest. */
+size_t bucket_place(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
+
+#endif
