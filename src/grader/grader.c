@@ -180,6 +180,8 @@ static void judge(struct grader *g, struct grader_call *c, uint16_t proposition,
     j->mass = answer->mass;
     g->stats.judgments++;
     g->stats.ungraded += !graded;
+    if (graded && c->group->judged != NULL)
+        c->group->judged(c->group, proposition);
 }
 
 /* What is left of the call's questions ends without an answer. */
@@ -235,6 +237,8 @@ static struct failure read_reply(struct grader *g, struct grader_call *c,
     arena_reset(&g->reply);
     g->dialect->read(&g->reply, &g->frame, c->group->prompt->policy, req->body, g->answers,
                      c->n_asked, &reply);
+    g->stats.replies++;
+    account(g, &c->group->use, &reply); /* whoever keeps a judgment wants the model's name */
     for (size_t i = 0; i < c->n_asked; i++) {
         const struct answer *answer = &g->answers[i];
         if (answer->reason != REASON_NONE && (f.reason == REASON_NONE || answer->retry))
@@ -246,8 +250,6 @@ static struct failure read_reply(struct grader *g, struct grader_call *c,
     }
     c->n_asked = left;
     f.retry = left > 0;
-    g->stats.replies++;
-    account(g, &c->group->use, &reply);
     return f;
 }
 

@@ -52,6 +52,8 @@ struct grader_group {
     const struct prompt *prompt; /* with its policy; valid until done */
     struct judgment *judgments; /* n_propositions of the policy; those PENDING are asked */
     int64_t deadline_us; /* monotonic; CLOCK_NEVER for none */
+    void (*judged)(struct grader_group *g, size_t proposition); /* each that is GRADED, when it is;
+                                                                   may be NULL */
     void (*done)(struct grader_group *g);
     /* out */
     struct grader_use use;

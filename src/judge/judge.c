@@ -129,11 +129,37 @@ static bool expired(const struct judge_req *req)
     return false;
 }
 
+/* As each answer comes, also when nobody waits for the record any more. */
+static void on_judgment(struct grader_group *g, size_t proposition)
+{
+    struct judge_req *req = CONTAINER_OF(g, struct judge_req, group);
+    struct cache *cache = req->judge->cache;
+    const struct judgment *judgment = &g->judgments[proposition];
+    struct cache_entry entry = {.probability = judgment->probability,
+                                .mass = judgment->mass,
+                                .graded_ms = clock_wall_ms(req->judge->clock)};
+    if (cache == NULL)
+        return;
+    entry.model_n = strnlen(g->use.response_model, sizeof(entry.model));
+    memcpy(entry.model, g->use.response_model, entry.model_n);
+    cache->put(cache, judgment->digest, &entry);
+}
+
+/* The reward names the model that answered last; one that answers now is later than any before. */
+static void keep_use(struct judged *out, const struct grader_use *use)
+{
+    char cached[sizeof(use->response_model)];
+    memcpy(cached, out->use.response_model, sizeof(cached));
+    out->use = *use;
+    if (use->response_model[0] == '\0')
+        memcpy(out->use.response_model, cached, sizeof(cached));
+}
+
 static void on_group_done(struct grader_group *g)
 {
     struct judge_req *req = CONTAINER_OF(g, struct judge_req, group);
     req->asking = false;
-    req->result.use = g->use;
+    keep_use(&req->result, &g->use);
     if (req->judge->policy->on_ungraded == UNGRADED_FAIL && expired(req))
         (void)settle(req, STATUS_EXPIRED, REASON_DEADLINE,
                      req->cancelled ? "given up: it held up the records behind it"
@@ -141,6 +167,38 @@ static void on_group_done(struct grader_group *g)
     else
         (void)settle(req, STATUS_OK, REASON_NONE, "");
     req->done(req);
+}
+
+static bool look_up(struct judge_req *req, struct judgment *judgment)
+{
+    struct cache *cache = req->judge->cache;
+    struct cache_entry entry;
+    char *model = req->result.use.response_model;
+    if (cache == NULL || !cache->get(cache, judgment->digest, &entry))
+        return false;
+    judgment->status = JUDGMENT_GRADED;
+    judgment->probability = entry.probability;
+    judgment->mass = entry.mass;
+    judgment->cached = true;
+    memcpy(model, entry.model, entry.model_n);
+    model[entry.model_n] = '\0';
+    return true;
+}
+
+/* Looks up what is PENDING; true when some of it is to be asked. */
+static bool look_up_all(struct judge_req *req)
+{
+    const struct judge *j = req->judge;
+    bool missing = false;
+    for (size_t i = 0; i < j->policy->n_propositions; i++) {
+        struct judgment *judgment = &req->result.judgments[i];
+        if (judgment->status != JUDGMENT_PENDING)
+            continue;
+        grader_digest(j->grader, &req->prompt, i, judgment->digest);
+        judgment->has_digest = true;
+        missing |= !look_up(req, judgment);
+    }
+    return missing;
 }
 
 static bool ask(struct judge_req *req)
@@ -158,17 +216,13 @@ static bool ask(struct judge_req *req)
         out->tripwires |= TRIPWIRE_FORGED_STRUCTURE;
     out->grader_name = grader_name(j->grader);
     out->grader_model = grader_model(j->grader);
-    for (size_t i = 0; i < j->policy->n_propositions; i++) {
-        struct judgment *judgment = &out->judgments[i];
-        if (judgment->status != JUDGMENT_PENDING)
-            continue;
-        grader_digest(j->grader, &req->prompt, i, judgment->digest);
-        judgment->has_digest = true;
-    }
+    if (!look_up_all(req))
+        return settle(req, STATUS_OK, REASON_NONE, "");
     req->group = (struct grader_group){
         .prompt = &req->prompt,
         .judgments = out->judgments,
         .deadline_us = req->deadline_us,
+        .judged = on_judgment,
         .done = on_group_done,
     };
     req->asking = true;

@@ -1,12 +1,14 @@
-/* Judging one record: route it, gate it, answer its checks, ask the grader the rest.
+/* Judging one record: route it, gate it, answer its checks, look up what was judged before, ask the
+ * grader the rest.
  *
  * The caller owns a `struct judge_req`; judge_start fills `result` and either finishes at once
- * (returns true: gates, checks and given labels needed no grader) or calls `done` later from the
+ * (returns true: gates, checks, labels and cache needed no grader) or calls `done` later from the
  * loop. The result holds a judgment per proposition of the policy, or a status and reason that
  * settled the record without them. It knows nothing of classes, weights or Kafka. Loop thread. */
 #ifndef RBR_JUDGE_JUDGE_H
 #define RBR_JUDGE_JUDGE_H
 
+#include "cache/cache.h"
 #include "grader/grader.h"
 #include "policy/policy.h"
 #include "record/record.h"
@@ -36,6 +38,7 @@ struct judge {
     const struct policy *policy;
     struct grader
         *grader; /* may be NULL: then a question that needs one is UNGRADED(MISSING_INPUT) */
+    struct cache *cache; /* may be NULL: every question is asked */
     const struct clock *clock;
     bool use_known; /* take `propositions` of the record as judgments (score --use-labels) */
 };

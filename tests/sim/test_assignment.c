@@ -55,6 +55,27 @@ static void a_revoke_out_of_time_drops_the_rest(void **state RBR_UNUSED)
     bench_free(b);
 }
 
+/* The answer comes when the record is another's; then the record comes back. */
+static void an_answer_after_a_loss_is_kept(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new();
+    (void)put(b, 0, "late text"); /* takes 3 s */
+    start(b, 1);
+    run(b, SECOND);
+    broker_kick(b->broker, &b->k->member);
+    b->k->member.to_lose = true;
+    run(b, SECOND);
+    uint64_t asked = b->k->server.requests;
+    assert_int_equal(b->broker->n_messages, 0);
+    run(b, 3 * SECOND);
+    broker_assign(b->broker, &b->k->member, 0, 1);
+    run(b, SECOND);
+    assert_int_equal(b->k->server.requests, asked);
+    assert_int_equal(committed(b, 0), 1);
+    assert_int_equal(b->broker->messages[0].status, STATUS_OK);
+    bench_free(b);
+}
+
 static void a_stop_cancels_what_was_left_to_finish(void **state RBR_UNUSED)
 {
     struct bench *b = bench_new();
@@ -463,6 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_revoke_drains_and_publishes_what_is_ready),
         cmocka_unit_test(a_revoke_out_of_time_drops_the_rest),
+        cmocka_unit_test(an_answer_after_a_loss_is_kept),
         cmocka_unit_test(a_stop_cancels_what_was_left_to_finish),
         cmocka_unit_test(a_drain_waits_for_what_is_ready),
         cmocka_unit_test(a_slow_batch_past_the_drain_is_waited_for_without_spinning),

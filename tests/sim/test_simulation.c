@@ -435,7 +435,7 @@ static void check_end(struct sim *s)
 
 struct outcome {
     char violation[512];
-    uint64_t trace, faults, kills, early;
+    uint64_t trace, faults, kills, early, cached;
     size_t messages, by_status[8], turns;
     bool spoilt; /* the defect was put in */
 };
@@ -464,6 +464,7 @@ static void run(struct policy *policy, uint64_t seed, enum broker_defect defect,
                             .faults = s.faults,
                             .kills = s.kills,
                             .early = s.w.broker.early,
+                            .cached = s.w.cache_hits,
                             .messages = s.w.broker.n_messages,
                             .turns = s.w.turns,
                             .spoilt = defect != s.w.broker.defect};
@@ -502,19 +503,21 @@ static void every_record_has_one_message_whatever_happens(void **state)
         sum.faults += o.faults;
         sum.kills += o.kills;
         sum.early += o.early;
+        sum.cached += o.cached;
         sum.turns += o.turns;
         for (size_t k = 0; k < ARRAY_LEN(sum.by_status); k++)
             sum.by_status[k] += o.by_status[k];
     }
     print_message("%zu seeds from %" PRIu64 ": %zu messages (%" PRIu64
                   " out of order) in %zu turns, %" PRIu64 " faults, %" PRIu64
-                  " kills; %zu dead letters, %zu ok, %zu failed, %zu skipped, %zu expired\n",
-                  n, first, sum.messages, sum.early, sum.turns, sum.faults, sum.kills,
+                  " kills, %" PRIu64 " answers kept and used; %zu dead letters, %zu ok, %zu failed, %zu skipped, %zu expired\n",
+                  n, first, sum.messages, sum.early, sum.turns, sum.faults, sum.kills, sum.cached,
                   sum.by_status[0], sum.by_status[STATUS_OK], sum.by_status[STATUS_FAILED],
                   sum.by_status[STATUS_SKIPPED], sum.by_status[STATUS_EXPIRED]);
     if (n < 100)
         return;
     assert_true(sum.kills > n / 4 && sum.early > n);
+    assert_true(sum.cached > n / 4);
     assert_true(sum.faults > n); /* and it was not all sunshine, nor all rain */
     assert_true(sum.by_status[0] > n && sum.by_status[STATUS_OK] > n);
     assert_true(sum.by_status[STATUS_FAILED] > n && sum.by_status[STATUS_SKIPPED] > n);

@@ -11,6 +11,7 @@
 enum {
     WORLD_WORKERS = 3,
     WORLD_START_US = 1000000,
+    CACHE_BYTES = 512 << 10, /* all judgments of a test, without one giving way */
     ITEM_BYTES_MAX = 1 << 20, /* more than any record of these tests needs */
     TURNS_IN_PLACE_MAX = 1000,
 };
@@ -43,6 +44,9 @@ struct worker {
     struct fixture_transport server;
     struct transport_endpoint endpoint, *endpoints[1];
     struct grader *grader;
+    struct cache keeping, *cache; /* the port that the judge has, and what is behind it */
+    uint8_t (*kept)[JUDGMENT_DIGEST_BYTES]; /* digests of all answers that came */
+    size_t n_kept, cap_kept;
     struct judge judge;
     struct pipeline_config config;
     struct pipeline *pipeline;
@@ -54,6 +58,7 @@ struct world {
     struct policy *policy;
     struct worker *workers[WORLD_WORKERS]; /* NULL: none there */
     size_t turns, turns_in_place;
+    uint64_t cache_hits; /* of workers that have ended */
 };
 
 static inline void world_init(struct world *w, struct policy *policy)
@@ -61,6 +66,35 @@ static inline void world_init(struct world *w, struct policy *policy)
     *w = (struct world){.policy = policy};
     clock_fixture_init(&w->clock, WORLD_START_US, WORLD_START_MS);
     broker_init(&w->broker, &w->clock);
+}
+
+static inline bool worker_has_kept(const struct worker *k, const uint8_t *digest)
+{
+    for (size_t i = 0; i < k->n_kept; i++)
+        if (memcmp(k->kept[i], digest, JUDGMENT_DIGEST_BYTES) == 0)
+            return true;
+    return false;
+}
+
+static inline void worker_keeps(struct cache *c, const uint8_t *digest, const struct cache_entry *e)
+{
+    struct worker *k = CONTAINER_OF(c, struct worker, keeping);
+    void *kept = k->kept;
+    mem_grow(&kept, &k->cap_kept, k->n_kept, sizeof(*k->kept));
+    k->kept = kept;
+    memcpy(k->kept[k->n_kept++], digest, JUDGMENT_DIGEST_BYTES);
+    k->cache->put(k->cache, digest, e);
+}
+
+/* A question that this process has an answer to is not asked again (promise P5). */
+static inline bool worker_looks_up(struct cache *c, const uint8_t *digest, struct cache_entry *ret)
+{
+    struct worker *k = CONTAINER_OF(c, struct worker, keeping);
+    bool found = k->cache->get(k->cache, digest, ret);
+    if (found != worker_has_kept(k, digest))
+        broker_violation(&k->world->broker,
+                         found ? "a judgment from nowhere" : "asks again what was answered");
+    return found;
 }
 
 static inline struct worker *world_start(
@@ -86,7 +120,10 @@ static inline struct worker *world_start(
                                    .top_logprobs = 20};
     if (grader_new(&grader, &k->server.port, &w->clock.clock, seed, &k->grader, NULL) != ERR_OK)
         abort();
-    k->judge = (struct judge){.policy = w->policy, .grader = k->grader, .clock = &w->clock.clock};
+    k->cache = cache_mem_new(CACHE_BYTES);
+    k->keeping = (struct cache){.get = worker_looks_up, .put = worker_keeps};
+    k->judge = (struct judge){
+        .policy = w->policy, .grader = k->grader, .cache = &k->keeping, .clock = &w->clock.clock};
     k->pipeline =
         pipeline_new(&k->config, &k->judge, &k->member.source, &k->member.sink, &w->clock.clock);
     w->workers[slot] = k;
@@ -109,6 +146,9 @@ static inline void world_end(struct world *w, size_t slot)
     pipeline_free(k->pipeline);
     (void)grader_free(k->grader);
     fixture_transport_done(&k->server);
+    w->cache_hits += k->cache->stats.hits;
+    cache_free(k->cache);
+    mem_free(k->kept);
     member_done(&k->member);
     mem_free(k);
     w->workers[slot] = NULL;

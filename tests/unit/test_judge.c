@@ -1,6 +1,7 @@
 /* judge: gates, checks and given labels without a grader; the rest through one on virtual time. */
 #include "unit.h"
 
+#include "cache_fixture.h"
 #include "fixture_transport.h"
 #include "grading_fixture.h"
 #include "judge/judge.h"
@@ -278,6 +279,129 @@ static void a_record_that_is_late_is_expired(void **state RBR_UNUSED)
     }
 }
 
+/* ---- judgments that are kept */
+
+static void again(struct bench *b)
+{
+    arena_reset(&b->arena);
+    b->done = 0;
+}
+
+static void a_question_is_asked_once(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
+    assert_false(judge_start(&b->judge, &b->req));
+    run(b);
+    struct judgment first = *judgment(b, "q0");
+    assert_false(first.cached);
+    assert_int_equal(cache->stats.stored, 1); /* of the checks, none */
+    again(b);
+    assert_true(judge_start(&b->judge, &b->req)); /* settled at once */
+    const struct judged *r = &b->req.result;
+    assert_int_equal(b->server.requests, 1);
+    assert_int_equal(r->status, STATUS_OK);
+    assert_int_equal(judgment(b, "q0")->status, JUDGMENT_GRADED);
+    assert_true(judgment(b, "q0")->cached && judgment(b, "q0")->has_digest);
+    assert_true(judgment(b, "q0")->probability == first.probability);
+    assert_true(judgment(b, "q0")->mass == first.mass);
+    assert_int_equal(judgment(b, "q0")->attempts, 0);
+    assert_int_equal(r->use.requests, 0);
+    assert_string_equal(r->use.response_model, "m-1"); /* whoever answered then */
+    assert_strs(r->grader_name, STR("g"));
+    bench_free(b);
+    cache_free(cache);
+}
+
+static void another_question_or_text_is_asked(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
+    assert_false(judge_start(&b->judge, &b->req));
+    run(b);
+    again(b);
+    b->record.turns[1].content = STR("{ }");
+    assert_false(judge_start(&b->judge, &b->req));
+    run(b);
+    assert_int_equal(b->server.requests, 2);
+    bench_free(b);
+    cache_free(cache);
+}
+
+static void only_what_is_missing_is_asked(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(GRADING_POLICY("{response} {question}", ""));
+    struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
+    struct cache_entry known = cache_entry_of(3), got;
+    uint8_t digest[JUDGMENT_DIGEST_BYTES];
+    assert_false(judge_start(&b->judge, &b->req));
+    memcpy(digest, judgment(b, "q2")->digest, sizeof(digest));
+    judge_cancel(&b->req);
+    run(b);
+    assert_int_equal(cache->stats.stored, 0);
+    cache->put(cache, digest, &known);
+    again(b);
+    assert_false(judge_start(&b->judge, &b->req));
+    run(b);
+    assert_int_equal(b->server.requests, 5);
+    assert_true(judgment(b, "q2")->cached && judgment(b, "q2")->probability == known.probability);
+    assert_false(judgment(b, "q1")->cached);
+    assert_string_equal(b->req.result.use.response_model, "m-1"); /* the last one's */
+    assert_true(cache->get(cache, judgment(b, "q1")->digest, &got));
+    assert_true(got.probability == judgment(b, "q1")->probability);
+    assert_int_equal(got.graded_ms, 1005); /* it was among the first four */
+    bench_free(b);
+    cache_free(cache);
+}
+
+static void a_failure_is_not_kept(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
+    b->reply.status = 500;
+    for (size_t i = 1; i < 3; i++) {
+        again(b);
+        assert_false(judge_start(&b->judge, &b->req));
+        run(b);
+        assert_int_equal(judgment(b, "q0")->status, JUDGMENT_UNGRADED);
+        assert_int_equal(b->server.requests, i);
+    }
+    assert_int_equal(cache->stats.stored, 0);
+    bench_free(b);
+    cache_free(cache);
+}
+
+static void given_labels_are_not_kept(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
+    struct known_judgment known = {.name = STR("q0"), .probability = 0.25};
+    b->record.record.known = &known;
+    b->record.record.n_known = 1;
+    b->judge.use_known = true;
+    assert_true(judge_start(&b->judge, &b->req));
+    assert_int_equal(cache->stats.stored + cache->stats.hits + cache->stats.misses, 0);
+    bench_free(b);
+    cache_free(cache);
+}
+
+/* The first answers are kept while the last is still awaited: a crash now loses only that one. */
+static void each_answer_is_kept_when_it_comes(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(GRADING_POLICY("{response} {question}", ""));
+    struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
+    assert_false(judge_start(&b->judge, &b->req)); /* four at a time, of six */
+    fixture_run(&b->server, tick, b, b->clock.now_us + 6000);
+    assert_int_equal(b->done, 0);
+    assert_int_equal(cache->stats.stored, 4);
+    judge_wind_down(&b->req); /* two are on their way */
+    run(b);
+    assert_int_equal(b->done, 1);
+    assert_int_equal(cache->stats.stored, 6);
+    bench_free(b);
+    cache_free(cache);
+}
+
 static void a_prompt_that_does_not_fit_fails_by_name(void **state RBR_UNUSED)
 {
     char *text = mem_alloc(100000);
@@ -307,6 +431,12 @@ int main(void)
         cmocka_unit_test(without_a_grader_a_question_stays_open_by_name),
         cmocka_unit_test(a_grader_failure_leaves_the_judgment_ungraded),
         cmocka_unit_test(a_record_that_is_late_is_expired),
+        cmocka_unit_test(a_question_is_asked_once),
+        cmocka_unit_test(another_question_or_text_is_asked),
+        cmocka_unit_test(only_what_is_missing_is_asked),
+        cmocka_unit_test(a_failure_is_not_kept),
+        cmocka_unit_test(given_labels_are_not_kept),
+        cmocka_unit_test(each_answer_is_kept_when_it_comes),
         cmocka_unit_test(a_prompt_that_does_not_fit_fails_by_name),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
