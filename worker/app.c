@@ -44,6 +44,7 @@ static void handle_signals(void)
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file as large as it may be: the write fails, that is all */
 }
 
 /* ---- progress ---------------------------------------------------------------------------------
@@ -58,6 +59,7 @@ static void report(struct app *a, int64_t now)
 {
     struct pipeline_stats s;
     struct grader_stats g = {0};
+    const struct cache_stats *c = &a->grading.cache->stats;
     pipeline_stats(a->pipeline, &s);
     if (a->grading.grader != NULL)
         grader_stats(a->grading.grader, &g);
@@ -71,13 +73,14 @@ static void report(struct app *a, int64_t now)
              " settled_early=%" PRIu64 " already_done=%" PRIu64 " maps_refused=%" PRIu64
              " lost=%" PRIu64 " in_flight=%zu bytes=%zu held_by=%s windows_full=%zu partitions=%zu"
              " aborted=%" PRIu64 " grader_requests=%" PRIu64 " grader_retries=%" PRIu64
-             " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu",
+             " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu cache_hits=%" PRIu64
+             " cache_misses=%" PRIu64 " cache_stored=%" PRIu64 " cache_errors=%" PRIu64,
              (double)(s.committed - a->reported.committed) / seconds, s.committed,
              settled(&s, STATUS_OK), settled(&s, STATUS_PARTIAL), settled(&s, STATUS_FAILED),
              settled(&s, STATUS_SKIPPED), settled(&s, STATUS_EXPIRED), s.dead_letters,
              s.settled_early, s.already_done, s.maps_refused, s.lost, s.in_flight, s.bytes,
              s.held_by, s.windows_full, s.partitions, s.batches_aborted, g.requests, g.retries,
-             g.in_flight, g.limit, g.queued);
+             g.in_flight, g.limit, g.queued, c->hits, c->misses, c->stored, c->errors);
     a->reported = s;
 }
 
@@ -194,6 +197,7 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
         app_done(a);
         return code;
     }
+    grading_keep(&a->grading, config->settings);
     struct pipeline_config pipeline = pipeline_config(config->settings, a->source);
     pipeline.blackbox = a->blackbox;
     a->pipeline = pipeline_new(&pipeline, &a->grading.judge, kafka_source_port(a->source),

@@ -292,7 +292,7 @@ static void end_output(struct scoring *s)
  */
 
 static int score(const struct arguments *args, const struct policy *policy,
-                 const struct settings_grader *grader)
+                 const struct settings_grader *grader, const struct settings *keep)
 {
     struct err err;
     struct scoring *s = mem_alloc(sizeof(*s));
@@ -303,6 +303,8 @@ static int score(const struct arguments *args, const struct policy *policy,
         (void)fprintf(stderr, "rbr score: %s\n", err.msg);
     } else {
         s->grading.judge.use_known = args->use_labels;
+        if (keep != NULL)
+            grading_keep(&s->grading, keep);
         start_output(s);
         loop_run(&s->grading.loop);
         end_output(s);
@@ -316,7 +318,7 @@ static int score(const struct arguments *args, const struct policy *policy,
 }
 
 /* The policy: --policy, else the settings'. The grader: --grader, else the settings' first, else
- * none. Either settings may be NULL. */
+ * none. Judgments are kept when the settings name a file for them. Either settings may be NULL. */
 static int score_with(const struct arguments *args, const struct settings *settings,
                       const struct settings *given)
 {
@@ -328,7 +330,9 @@ static int score_with(const struct arguments *args, const struct settings *setti
     if (policy == NULL)
         return EXIT_USAGE;
     bool has_grader = of_grader != NULL && of_grader->n_graders > 0;
-    int exit_code = score(args, policy, has_grader ? &of_grader->graders[0] : NULL);
+    bool keeps = settings != NULL && settings->cache.path.n > 0;
+    int exit_code =
+        score(args, policy, has_grader ? &of_grader->graders[0] : NULL, keeps ? settings : NULL);
     policy_free(policy);
     return exit_code;
 }

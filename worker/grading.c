@@ -88,8 +88,15 @@ enum err_code grading_init(struct grading *g, const struct policy *policy,
     return code;
 }
 
+void grading_keep(struct grading *g, const struct settings *s)
+{
+    g->cache = g->judge.cache = cache_new(s->cache.path, s->cache.bytes);
+}
+
 void grading_done(struct grading *g)
 {
+    cache_free(g->cache);
+    g->cache = NULL;
     g->grader = grader_free(g->grader);
     for (size_t i = 0; i < g->n_endpoints; i++)
         http_endpoint_free(g->endpoints[i]);

@@ -1,6 +1,6 @@
-/* The half of the object graph that judges: loop, HTTP transport, grader, judge. `rbr score` has
- * just this; the worker puts Kafka around it (app.h). Built in one call, torn down in reverse. Loop
- * thread. */
+/* The half of the object graph that judges: loop, HTTP transport, grader, cache, judge. `rbr score`
+ * has just this; the worker puts Kafka around it (app.h). Built in one call, torn down in reverse.
+ * Loop thread. */
 #ifndef RBR_WORKER_GRADING_H
 #define RBR_WORKER_GRADING_H
 
@@ -16,6 +16,7 @@ struct grading {
     struct transport_endpoint **endpoints;
     size_t n_endpoints;
     struct grader *grader;
+    struct cache *cache; /* NULL: nothing is kept */
     struct judge judge;
 };
 
@@ -23,6 +24,9 @@ struct grading {
 enum err_code grading_init(struct grading *g, const struct policy *policy,
                            const struct settings_grader *config, int64_t (*maintain)(void *arg),
                            void *arg, struct err *err) RBR_MUST_CHECK;
+
+/* Keeps judgments as the settings say, from here on. */
+void grading_keep(struct grading *g, const struct settings *s);
 void grading_done(struct grading *g);
 
 /* For maintain: starts requests; returns when it wants to be called again. */

@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"check", cmd_check, "lint settings and policy; --probe asks the graders"},
     {"tail", cmd_tail, "print a topic of rewards, completions or dead letters"},
     {"produce", cmd_produce, "write a JSONL file of completions into the input topic"},
+    {"cache", cmd_cache, "look into the file of kept judgments"},
     {"grader", cmd_grader, "the stand-in grader as a server (looks for words; no judge)"},
 };
 

@@ -267,6 +267,23 @@ const struct field fields[] = {
          "died, so that a record that kills is put aside after three deaths. The workers of one "
          "host share it. Empty: no death is counted."},
 
+    {.path = "cache.path",
+     .type = FIELD_PATH,
+     .offset = offsetof(struct settings, cache.path),
+     .initial = "",
+     .doc =
+         "File that keeps judgments over restarts; the workers of one host share it. Empty: each "
+         "keeps them in memory while it runs."},
+    {.path = "cache.size",
+     .type = FIELD_SIZE,
+     .offset = offsetof(struct settings, cache.bytes),
+     .initial = "64MiB",
+     .min = "1MiB",
+     .max = "1024GiB",
+     .doc =
+         "Of the file when it is made, or of the memory; a MiB keeps 8,192 judgments. The oldest "
+         "give way."},
+
     {.path = "log.level",
      .type = FIELD_ENUM,
      .offset = offsetof(struct settings, log.level),
@@ -289,6 +306,7 @@ const struct field_section field_sections[] = {
     {"graders", "Servers that judge. A list; for now of one."},
     {"limits", "Bounds of one worker."},
     {"state", "What must outlive the process."},
+    {"cache", "Judgments that are kept, so that no question is asked twice."},
     {"log", "Lines on standard error."},
 };
 

@@ -64,6 +64,10 @@ struct settings {
         struct str dir; /* n == 0: none */
     } state;
     struct {
+        struct str path; /* n == 0: in memory */
+        uint64_t bytes;
+    } cache;
+    struct {
         enum log_level level;
         enum log_format format;
     } log;

@@ -508,12 +508,13 @@ static void every_record_has_one_message_whatever_happens(void **state)
         for (size_t k = 0; k < ARRAY_LEN(sum.by_status); k++)
             sum.by_status[k] += o.by_status[k];
     }
-    print_message("%zu seeds from %" PRIu64 ": %zu messages (%" PRIu64
-                  " out of order) in %zu turns, %" PRIu64 " faults, %" PRIu64
-                  " kills, %" PRIu64 " answers kept and used; %zu dead letters, %zu ok, %zu failed, %zu skipped, %zu expired\n",
-                  n, first, sum.messages, sum.early, sum.turns, sum.faults, sum.kills, sum.cached,
-                  sum.by_status[0], sum.by_status[STATUS_OK], sum.by_status[STATUS_FAILED],
-                  sum.by_status[STATUS_SKIPPED], sum.by_status[STATUS_EXPIRED]);
+    print_message(
+        "%zu seeds from %" PRIu64 ": %zu messages (%" PRIu64 " out of order) in %zu turns, %" PRIu64
+        " faults, %" PRIu64 " kills, %" PRIu64
+        " answers kept and used; %zu dead letters, %zu ok, %zu failed, %zu skipped, %zu expired\n",
+        n, first, sum.messages, sum.early, sum.turns, sum.faults, sum.kills, sum.cached,
+        sum.by_status[0], sum.by_status[STATUS_OK], sum.by_status[STATUS_FAILED],
+        sum.by_status[STATUS_SKIPPED], sum.by_status[STATUS_EXPIRED]);
     if (n < 100)
         return;
     assert_true(sum.kills > n / 4 && sum.early > n);

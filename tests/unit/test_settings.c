@@ -10,8 +10,9 @@ struct wrong {
 };
 
 static const struct wrong wrongs[] = {
-    {"an unknown section", K P G "cache: {path: x}\n",
-     "w.yaml:4:1: unknown key 'cache'; the keys there are kafka, policy, graders, limits, state, "
+    {"an unknown section", K P G "replay: {path: x}\n",
+     "w.yaml:4:1: unknown key 'replay'; the keys there are kafka, policy, graders, limits, state, "
+     "cache, "
      "log\n"},
     {"a section misspelt", "kafak: {brokers: a}\n" P G,
      "w.yaml:1:1: unknown key 'kafak'; did you mean 'kafka'?\n"
@@ -22,7 +23,7 @@ static const struct wrong wrongs[] = {
      "w.yaml:3:3: unknown key 'drain' in kafka; did you mean limits.drain?\n"},
     {"a dotted key", K P G "log.level: debug\n",
      "w.yaml:4:1: unknown key 'log.level'; the keys there are kafka, policy, graders, limits, "
-     "state, log\n"},
+     "state, cache, log\n"},
     {"a key of a grader misspelt", GRADER("  timeout: {total: 1s}\n"),
      "w.yaml:6:3: unknown key 'timeout' in graders.0; did you mean 'timeouts'?\n"},
     {"a key below a grader's section", GRADER("  timeouts: {totel: 1s}\n"),
