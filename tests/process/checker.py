@@ -1,7 +1,7 @@
 """The master invariant, from Kafka alone, by a client that is not librdkafka:
 
 each consumed offset ends in exactly one of {reward, dead letter}; the committed offsets are the input's end; nothing
-hangs in a transaction.
+hangs in a transaction; no failure has a number.
 
 collect() reads the facts, violations() judges them; test_checker.py plants every defect and sees it found.
 """
@@ -23,6 +23,7 @@ class Facts:
     committed: dict  # input partition -> the group's committed offset, None when there is none
     rewards: list  # (partition, offset) of the source of every committed reward
     dead: list  # the same of every committed dead letter
+    numbers: list = dataclasses.field(default_factory=list)  # rewards without a usable verdict that have a number all the same
     strangers: list = dataclasses.field(default_factory=list)  # messages that name no source of this input
     unstable: dict = dataclasses.field(default_factory=dict)  # output topic/partition -> (last stable, high watermark)
     open_transactions: list = dataclasses.field(default_factory=list)
@@ -57,6 +58,7 @@ def violations(facts, allow_repeats=False):
             found.append(f"beyond: partition {partition} is committed up to {committed}, its end is {end}")
     for source in sorted(s for s in terminal if s[0] not in facts.offsets):
         found.append(f"invented: {source[0]}/{source[1]} is no record of the input")
+    found += [f"number: {n}" for n in facts.numbers]
     found += [f"stranger: {s}" for s in facts.strangers]
     for where, (stable, high) in sorted(facts.unstable.items()):
         if stable != high:
@@ -88,8 +90,11 @@ def watermarks(bootstrap, topic):
     return {f"{p.topic}/{p.partition}": (ends[0][p], ends[1][p]) for p in partitions}
 
 
+WITHOUT_A_REWARD = {protos.reward_pb2.STATUS_FAILED, protos.reward_pb2.STATUS_SKIPPED, protos.reward_pb2.STATUS_EXPIRED}
+
+
 def reward_sources(messages, input_topic):
-    sources, strangers = [], []
+    sources, strangers, numbers = [], [], []
     for m in messages:
         reward = protos.reward_pb2.Reward()
         reward.ParseFromString(m.value)
@@ -97,7 +102,10 @@ def reward_sources(messages, input_topic):
             sources.append((reward.source.partition, reward.source.offset))
         else:
             strangers.append(f"{m.topic}/{m.partition}/{m.offset} is of {reward.source.topic!r}")
-    return sources, strangers
+        if reward.status in WITHOUT_A_REWARD and reward.HasField("reward"):
+            numbers.append(f"{reward.source.partition}/{reward.source.offset} is {protos.status_name(reward.status)} "
+                           f"and has the reward {reward.reward}")
+    return sources, strangers, numbers
 
 
 def dead_sources(messages, input_topic):
@@ -137,7 +145,7 @@ def collect(broker, input_topic, output_topic, dead_topic, group):
     for partition, offset in committed_offsets(broker.admin, group).items():
         if partition.topic == input_topic:
             facts.committed[partition.partition] = offset.offset
-    facts.rewards, strangers = reward_sources(topics.each(broker.bootstrap, output_topic), input_topic)
+    facts.rewards, strangers, facts.numbers = reward_sources(topics.each(broker.bootstrap, output_topic), input_topic)
     facts.dead, more = dead_sources(topics.each(broker.bootstrap, dead_topic), input_topic)
     facts.strangers = strangers + more
     facts.unstable = {**watermarks(broker.bootstrap, output_topic), **watermarks(broker.bootstrap, dead_topic)}

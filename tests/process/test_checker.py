@@ -43,6 +43,7 @@ DEFECTS = {
     "no commit": (lambda f: f.committed.pop(1), "uncommitted: partition 1"),
     "a transaction left open": (lambda f: f.unstable.update({"rewards/0": (7, 9)}), "hanging: rewards/0"),
     "a coordinator that still knows one": (lambda f: f.open_transactions.append("rbr-1"), "hanging: transaction rbr-1"),
+    "a default reward": (lambda f: f.numbers.append("0/2 is FAILED and has the reward 1.0"), "number: 0/2 is FAILED"),
     "a message of another input": (lambda f: f.strangers.append("rewards/0/3"), "stranger: rewards/0/3"),
 }
 
@@ -63,8 +64,8 @@ def test_repeats_are_allowed_only_on_request():
     assert violations(facts, allow_repeats=True)[0].startswith("both: 1/1")
 
 
-def reward(topic, partition, offset):
-    r = protos.reward_pb2.Reward(reward_id="r")
+def reward(topic, partition, offset, **fields):
+    r = protos.reward_pb2.Reward(reward_id="r", **fields)
     r.source.topic, r.source.partition, r.source.offset = topic, partition, offset
     return r.SerializeToString()
 
@@ -113,5 +114,8 @@ def test_reads_the_facts_from_a_real_broker(scene):
     assert [v.split(":")[0] for v in violations(facts())] == ["repeated"]
     topics.write(scene.broker.bootstrap, scene.output, [(0, None, reward("elsewhere", 0, 0), [])])
     assert "stranger" in [v.split(":")[0] for v in violations(facts())]
+    for status in (protos.reward_pb2.STATUS_FAILED, protos.reward_pb2.STATUS_PARTIAL):
+        topics.write(scene.broker.bootstrap, scene.output, [(0, None, reward(scene.input, 0, 0, status=status, reward=1), [])])
+    assert [v for v in violations(facts()) if v.startswith("number")] == ["number: 0/0 is FAILED and has the reward 1.0"]
     producer.close()
     consumer.close()
