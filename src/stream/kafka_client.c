@@ -137,6 +137,47 @@ enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int t
     return ERR_OK;
 }
 
+/* max.message.bytes of the result's topic; the default when it does not say. */
+static size_t limit_in(rd_kafka_event_t *event)
+{
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    size_t n = 0, n_entries = 0;
+    const rd_kafka_ConfigResource_t **resources =
+        result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &n) : NULL;
+    const rd_kafka_ConfigEntry_t **entries =
+        n == 1 ? rd_kafka_ConfigResource_configs(resources[0], &n_entries) : NULL;
+    for (size_t i = 0; i < n_entries; i++) {
+        long value;
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") != 0)
+            continue;
+        const char *text = rd_kafka_ConfigEntry_value(entries[i]);
+        if (text != NULL && (value = strtol(text, NULL, 10)) > 0)
+            return (size_t)value;
+    }
+    return KAFKA_MESSAGE_BYTES_MAX;
+}
+
+size_t kafka_message_bytes(rd_kafka_t *client, const char *topic, int timeout_ms)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
+    rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
+    size_t limit = KAFKA_MESSAGE_BYTES_MAX;
+    if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        limit = limit_in(event);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+    return limit;
+}
+
 /* Asked as a time: BEGINNING and END are the protocol's own for "first" and "next". */
 static rd_kafka_resp_err_t log_end(rd_kafka_t *client,
                                    const rd_kafka_topic_partition_list_t *partitions, int64_t which,

@@ -39,6 +39,12 @@ enum err_code kafka_err_code(rd_kafka_resp_err_t code);
 enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
                                     int32_t *ret, struct err *err) RBR_MUST_CHECK;
 
+/* What is assumed of a topic that does not say: below every broker's default. */
+enum { KAFKA_MESSAGE_BYTES_MAX = 1000000 };
+
+/* A topic's max.message.bytes; KAFKA_MESSAGE_BYTES_MAX when the brokers do not tell in time. */
+size_t kafka_message_bytes(rd_kafka_t *client, const char *topic, int timeout_ms);
+
 /* The first and the next offset of each partition's log, in the list's order. Per partition errors
  * are the call's. Not rd_kafka_query_watermark_offsets: when one of its two requests fails, 2.0.2
  * reports success with both ends the same, and what was not read yet would be passed over. */

@@ -18,7 +18,9 @@
  * The publisher thread alone calls the producer once it runs. A producer whose transaction ended in
  * an unknown way, or that was fenced, is not used again: without KIP-890 a late request of the old
  * transaction could tear a new one. A new producer with the same transactional.id ends what is
- * pending; then the group's committed offsets tell whether the batch is in. */
+ * pending; then the group's committed offsets tell whether the batch is in. Where a connection
+ * broke within a transaction, librdkafka has sent again what was on its way, and the first may yet
+ * arrive: the outcome is known, but the next transaction needs a new producer all the same. */
 
 enum {
     FLUSH_MS = 1000,
@@ -29,8 +31,6 @@ enum {
     FENCED_MAX = 4, /* ... a live twin; one that just passes by may fence us twice */
     SILENCE_US = 15000000, /* without an outcome, and then again, the log says so */
     ENVELOPE_BYTES = 128, /* record header and batch header, generously */
-    MESSAGE_BYTES_MAX =
-        1000000 /* when the topic's limit is not known: below every broker's default */
 };
 
 enum { TOPICS = 2 };
@@ -64,6 +64,8 @@ struct kafka_sink {
     int64_t give_up_us; /* for the batch in hand */
     size_t reports_left;
     size_t refused; /* reports of the batch in hand that say "too large" */
+    bool broken; /* a connection, since the transaction began */
+    bool in_doubt; /* a request of the last transaction may be on its way still */
     bool one_by_one; /* until a batch is committed: one message a request, to know which is */
     int64_t fenced_us; /* when it was last */
     unsigned fenced; /* how often in a row */
@@ -150,6 +152,16 @@ static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message,
     if (b->err.code == ERR_OK)
         (void)err_set(&b->err, kafka_err_code(message->err), "publishing to %s: %s",
                       rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
+}
+
+/* A connection that breaks, for one. */
+static void on_error(rd_kafka_t *producer, int code, const char *reason, void *opaque)
+{
+    (void)producer;
+    (void)code;
+    (void)reason;
+    struct kafka_sink *s = opaque;
+    s->broken = true;
 }
 
 static size_t wire_bytes(const struct sink_record *r)
@@ -396,6 +408,7 @@ static enum err_code make_producer(struct kafka_sink *s, int64_t until_us, struc
         return ERR_INVALID;
     for (size_t i = 0; i < TOPICS; i++)
         s->targets[i].handle = rd_kafka_topic_new(s->producer, s->targets[i].topic, NULL);
+    s->in_doubt = false;
     return s->transactional ? init_transactions(s, until_us, err) : ERR_OK;
 }
 
@@ -466,10 +479,28 @@ static bool is_final(struct kafka_sink *s, enum err_code code)
     return s->fenced == FENCED_MAX;
 }
 
+/* The transaction, with a producer that nothing on its way can harm. */
+static enum sink_outcome publish_safely(struct kafka_sink *s, struct sink_batch *b)
+{
+    if (s->in_doubt) {
+        log_info("sink.new_producer", "a connection broke in the last transaction");
+        end_producer(s);
+        if (make_producer(s, clock_mono_us(&clock_real) + CALL_MS * 1000LL, &b->err) != ERR_OK) {
+            s->in_doubt = true;
+            return SINK_ABORTED;
+        }
+    }
+    (void)rd_kafka_poll(s->producer, 0);
+    s->broken = false;
+    enum sink_outcome outcome = publish_transaction(s, b);
+    (void)rd_kafka_poll(s->producer, 0);
+    s->in_doubt = s->broken;
+    return outcome;
+}
+
 static enum sink_outcome publish_batch(struct kafka_sink *s, struct sink_batch *b)
 {
-    enum sink_outcome outcome =
-        s->transactional ? publish_transaction(s, b) : publish_and_commit(s, b);
+    enum sink_outcome outcome = s->transactional ? publish_safely(s, b) : publish_and_commit(s, b);
     bool fatal = err_class(b->err.code) == ERR_CLASS_FATAL;
     if (outcome == SINK_COMMITTED || (outcome == SINK_ABORTED && !fatal))
         return outcome;
@@ -566,47 +597,6 @@ static void sink_close(struct sink *port)
 /* ---- topics -------------------------------------------------------------------------------------
  */
 
-/* max.message.bytes of the result's topic; the default when it does not say. */
-static size_t limit_in(rd_kafka_event_t *event)
-{
-    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
-    size_t n = 0, n_entries = 0;
-    const rd_kafka_ConfigResource_t **resources =
-        result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &n) : NULL;
-    const rd_kafka_ConfigEntry_t **entries =
-        n == 1 ? rd_kafka_ConfigResource_configs(resources[0], &n_entries) : NULL;
-    for (size_t i = 0; i < n_entries; i++) {
-        long value;
-        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") != 0)
-            continue;
-        const char *text = rd_kafka_ConfigEntry_value(entries[i]);
-        if (text != NULL && (value = strtol(text, NULL, 10)) > 0)
-            return (size_t)value;
-    }
-    return MESSAGE_BYTES_MAX;
-}
-
-static size_t ask_limit(rd_kafka_t *client, const char *topic, int timeout_ms)
-{
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_ConfigResource_t *resource =
-        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
-    rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
-    size_t limit = MESSAGE_BYTES_MAX;
-    if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        limit = limit_in(event);
-    if (event != NULL)
-        rd_kafka_event_destroy(event);
-    rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_queue_destroy(queue);
-    return limit;
-}
-
 /* Asks until then: a broker that just starts does not know its topics yet. */
 static enum err_code count_partitions(struct kafka_sink *s, const char *topic, int64_t until_us,
                                       int32_t *ret, struct err *err)
@@ -634,8 +624,9 @@ static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_con
         if (code != ERR_OK)
             break;
         t->same_partitions = n == input;
-        t->message_bytes = config->embedded ? MESSAGE_BYTES_MAX
-                                            : ask_limit(s->consumer, t->topic, left_ms(until_us));
+        t->message_bytes = config->embedded
+                               ? KAFKA_MESSAGE_BYTES_MAX
+                               : kafka_message_bytes(s->consumer, t->topic, left_ms(until_us));
         if (!t->same_partitions)
             log_info("sink.partitions",
                      "%s has %" PRId32 " partitions and the input %" PRId32
@@ -704,6 +695,7 @@ static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_confi
     if (conf == NULL)
         return NULL;
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_opaque(conf, s);
     if (cap_request(s, conf, err) && (!s->transactional || identify(s, conf, config, err)))
         return conf;

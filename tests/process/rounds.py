@@ -4,16 +4,21 @@ its end, and checker.py looks.
 The points are those of src/base/failpoint.h, and the program is one that was built with them.
 """
 
+import concurrent.futures
 import os
 import pathlib
 import re
 import signal
+import subprocess
 import time
 
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
+import checker
 import records
+import topics
+from kafka_proxy import END_TXN, HOLD
 from worker import ROOT, Worker
 
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
@@ -38,19 +43,41 @@ def program():
     return str(path.resolve())
 
 
+def play_all(cases, play, scene_of, at_a_time=4):
+    """case -> what went wrong with play(scene, *case), or None. Several at a time: a round waits more than it works."""
+    def one(case, scene):
+        try:
+            play(scene, *case)
+        except Exception as fault:
+            for w in scene.workers:
+                fault.add_note(f"---- {w.log_path.name}\n{w.log()[-4000:]}")
+            return fault
+        finally:
+            for w in scene.workers:
+                w.end()
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
+        return dict(zip(cases, pool.map(one, cases, [scene_of(case) for case in cases])))
+
+
 class Round:
-    def __init__(self, scene, binary=None, partitions=4, **changes):
-        """changes: of the workers' settings."""
+    def __init__(self, scene, binary=None, partitions=4, proxied=False, producer=None, **changes):
+        """proxied: the workers reach the broker by its proxy; producer: librdkafka's own settings; changes: of the workers'."""
         self.scene = scene.create(partitions=partitions)
         self.partitions = partitions
         self.binary = binary or program()
+        self.producer = producer or {}
         self.changes = changes
+        self.bootstrap = scene.broker.proxy.bootstrap if proxied else scene.broker.bootstrap
         self.written = 0
+        self.ended = []
         self.victim, self.witness = self.worker("victim"), self.worker("witness")
 
     def worker(self, name):
-        kafka = {"instance_id": name, **self.changes.get("kafka", {}), "properties": {"consumer": {
-            "session.timeout.ms": str(int(SESSION_SECONDS * 1000)), "heartbeat.interval.ms": "300"}}}
+        consumer = {"session.timeout.ms": str(int(SESSION_SECONDS * 1000)), "heartbeat.interval.ms": "300"}
+        kafka = {"brokers": self.bootstrap, "instance_id": name, "properties": {"consumer": consumer, "producer": self.producer},
+                 **self.changes.get("kafka", {})}
         grader = {"timeouts": {"connect": "1s", "first_byte": "1s", "total": "1s"}, **self.changes.get("grader", {})}
         limits = {"drain": "3s", **self.changes.get("limits", {})}
         settings = self.scene.settings([TINY], kafka=kafka, grader=grader, limits=limits)
@@ -59,16 +86,22 @@ class Round:
         return w
 
     def put(self, count=RECORDS):
-        """The first of each partition is slow, so that what is done above it goes into the ack map; every eighth is no record."""
+        """One of the first of each partition, the n-th of partition n, is slow, so that what is done above it goes into the ack
+        map. Some are no records, and some the grader refuses."""
+        self.scene.write(self.batch(count))
+
+    def batch(self, count=RECORDS):
         batch = []
         for n in range(self.written, self.written + count):
             record = records.make(n, self.scene.group)
-            if n % RECORDS < self.partitions:
+            if n % RECORDS // self.partitions == n % self.partitions:
                 record["completion"][0]["content"] = f"[[do:hang*1]] {n}"
+            if n % 16 == 5:
+                record["completion"][0]["content"] = f"[[do:400]] {n}"
             value = b"no record" if n % 8 == 7 else records.to_json(record)
             batch.append((n % self.partitions, b"k%d" % n, value, []))
-        self.scene.write(batch)
         self.written += count
+        return batch
 
     # ---- what brings the victim to a point; each ends when it is on its way there -------------------
 
@@ -87,12 +120,15 @@ class Round:
         self.put()
 
     def twin(self):
-        """Somebody with the victim's transactional id takes it over and goes away."""
         self.settle()
-        twin = KafkaProducer(bootstrap_servers=self.scene.broker.bootstrap, transactional_id=f"{self.scene.group}-victim")
+        self.usurp()
+        self.put()
+
+    def usurp(self):
+        """Somebody with the victim's transactional id ends what is open, and goes away."""
+        twin = KafkaProducer(bootstrap_servers=self.scene.broker.bootstrap, transactional_id=self.identity)
         twin.init_transactions()
         twin.close()
-        self.put()
 
     def long_pause(self):
         """Out of the group, and it learns that only later."""
@@ -114,6 +150,24 @@ class Round:
         self.witness.wait_for_log("source.assigned")
         self.scene.wait_for(RECORDS // 2, 30, self.victim)
 
+    @property
+    def identity(self):
+        """The victim's transactional id."""
+        return f"{self.scene.group}-victim"
+
+    def stray_commit_at(self, point):
+        """The victim's first commit is held up until the client has sent it again and the next transaction is at that point,
+        where it arrives. Let it go_on, or not."""
+        rule = self.scene.broker.proxy.on(END_TXN, self.identity.encode(), HOLD)
+        self.put()
+        self.victim.start(f"{point}=stop@2")
+        if not rule.met.wait(30):
+            raise AssertionError(f"no commit was sent:\n{self.victim.log()[-4000:]}")
+        self.put()
+        self.await_failpoint(self.victim, f"{point}: stop")
+        rule.go_on.set()
+        time.sleep(0.3)  # it arrives
+
     # ---- the round -----------------------------------------------------------------------------------
 
     def reach(self, point, act, seconds=30):
@@ -121,14 +175,16 @@ class Round:
         self.put()
         self.victim.start(f"{point}={act}")
         getattr(self, PROVOKED_BY.get(point, "records"))()
-        said = f"failpoint {point}: {act.split('@')[0]}"
+        self.await_failpoint(self.victim, f"{point}: {act.split('@')[0]}", seconds)
+
+    def await_failpoint(self, worker, what, seconds=30):
         end = time.monotonic() + seconds
         alive = True
-        while said not in self.victim.log():
+        while f"failpoint {what}" not in worker.log():
             if not alive or time.monotonic() > end:
-                raise AssertionError(f"the point {point} was not reached:\n{self.victim.log()[-4000:]}")
+                raise AssertionError(f"the failpoint was not reached, {what}:\n{worker.log()[-4000:]}")
             time.sleep(0.02)
-            alive = self.victim.alive()  # before the log is looked at for the last time
+            alive = worker.alive()  # before the log is looked at for the last time
 
     def kill_at(self, point, passing=1):
         self.reach(point, f"kill@{passing}")
@@ -149,3 +205,37 @@ class Round:
                 code = w.stop()
                 assert code == 0, f"{w.log_path.name}: exit code {code}"
         return self.scene.assert_conserved()
+
+    def verdict(self, quiet_seconds=8, **how):
+        """The same for a program that may be wrong, which the workers may not survive: the checker's sentences."""
+        self.wait_until_quiet(quiet_seconds)
+        for w in (self.victim, self.witness):
+            if w.alive():
+                w.process.send_signal(signal.SIGTERM)
+        for w in (self.victim, self.witness):
+            try:
+                w.process.wait(20)
+            except subprocess.TimeoutExpired:
+                w.end()
+        end = time.monotonic() + 3
+        while True:
+            s = self.scene
+            found = checker.violations(checker.collect(s.broker, s.input, s.output, s.dead, s.group), **how) + self.ended
+            if not found or time.monotonic() > end:
+                return found
+            time.sleep(0.3)
+
+    def wait_until_quiet(self, seconds):
+        """Until there is a message for each record, or nothing has come for so long. Who ended is started again."""
+        readers = [topics.Reader(self.scene.broker.bootstrap, t) for t in (self.scene.output, self.scene.dead)]
+        seen, last = 0, time.monotonic()
+        while seen < self.written and time.monotonic() < last + seconds:
+            for w in (self.victim, self.witness):
+                if w.process is not None and not w.alive():
+                    self.ended.append(f"ended: {w.log_path.stem} by itself, with exit code {w.process.returncode}")
+                    w.start()
+            more = sum(len(r.more()) for r in readers)
+            last = time.monotonic() if more else last
+            seen += more
+        for r in readers:
+            r.close()

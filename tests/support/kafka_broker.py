@@ -24,10 +24,11 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},BEHIND://127.0.0.1:{behind_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},BEHIND://127.0.0.1:{proxy_port}
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,BEHIND:PLAINTEXT
 log.dirs={folder}/data
 auto.create.topics.enable=false
 num.partitions=1
@@ -77,13 +78,19 @@ def free_port():
 
 
 class Broker:
-    def __init__(self, folder, more=""):
-        """more: lines of server.properties that go over the ones above."""
+    def __init__(self, folder, more="", proxy=None):
+        """more: lines of server.properties that go over the ones above.
+
+        proxy: a kafka_proxy.Proxy; who connects to it stays behind it, because the broker calls itself by its port there."""
         self.folder = pathlib.Path(folder)
         self.more = more
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.controller_port = free_port()
+        self.behind_port = free_port()
+        self.proxy = proxy
+        if proxy is not None:
+            proxy.target = self.behind_port
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log_path = self.folder / "kafka.log"
         self.process = None
@@ -101,8 +108,8 @@ class Broker:
 
     def start(self):
         properties = self.folder / "server.properties"
-        properties.write_text(PROPERTIES.format(port=self.port, controller_port=self.controller_port,
-                                                folder=self.folder) + self.more)
+        properties.write_text(PROPERTIES.format(port=self.port, controller_port=self.controller_port, folder=self.folder,
+                                                behind_port=self.behind_port, proxy_port=self.proxy.port if self.proxy else self.behind_port) + self.more)
         (self.folder / "log4j.properties").write_text(LOG4J)
         cluster = "-"
         while cluster.startswith("-"):  # that one would be taken for an option
