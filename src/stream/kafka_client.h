@@ -62,8 +62,10 @@ void kafka_record_release(struct source_record *r);
 rd_kafka_resp_err_t kafka_produce(rd_kafka_t *producer, const char *topic, int32_t partition,
                                   const struct sink_record *record, void *opaque) RBR_MUST_CHECK;
 
-/* The consumer whose group the sink commits for; owned by the source. */
-rd_kafka_t *kafka_source_client(struct kafka_source *s);
+/* The consumer whose group the sink commits for; owned by the source, which takes another only
+ * while no partition is assigned. A batch is out only while some are, so the publisher may use the
+ * client for as long as it has one in hand, and asks here again for the next. */
+rd_kafka_t *kafka_source_client(const struct kafka_source *s);
 const char *kafka_source_state(const struct kafka_source *s); /* its name; static */
 
 /* For tests that make the cluster misbehave; owned by the mock. */

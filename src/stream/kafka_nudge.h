@@ -13,6 +13,7 @@
 #define RBR_STREAM_KAFKA_NUDGE_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 
 #include "loop/loop.h"
 
@@ -31,6 +32,12 @@ struct kafka_nudge_count {
 
 void kafka_nudge_init(struct kafka_nudge *n, struct loop *loop, rd_kafka_t *client);
 void kafka_nudge_done(struct kafka_nudge *n); /* waits for a question that is out: at most 1 s */
+
+/* A question is out: the client is in use. */
+static inline bool kafka_nudge_asks(const struct kafka_nudge *n)
+{
+    return n->asked != NULL;
+}
 
 void kafka_nudge_read(struct kafka_nudge_count *c, size_t bytes);
 

@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "obs/log.h"
+#include "stream/fencing.h"
 #include "stream/kafka_client.h"
 #include "stream/kafka_identity.h"
 
@@ -27,8 +28,6 @@ enum {
     CALL_MS = 10000, /* one blocking call of a transaction */
     PATIENCE_US = 60000000, /* for one batch, retries included */
     ASK_AGAIN_US = 100000,
-    FENCED_AGAIN_US = 60000000, /* fenced so often, each within this of the last: ... */
-    FENCED_MAX = 4, /* ... a live twin; one that just passes by may fence us twice */
     SILENCE_US = 15000000, /* without an outcome, and then again, the log says so */
     ENVELOPE_BYTES = 128, /* record header and batch header, generously */
 };
@@ -44,7 +43,7 @@ struct target {
 
 struct kafka_sink {
     struct sink port;
-    rd_kafka_t *consumer; /* the source's: group metadata, commits of at_least_once */
+    struct kafka_source *source; /* its client: group metadata, commits of at_least_once */
     rd_kafka_t *producer;
     rd_kafka_conf_t *conf; /* the producer's, to make another of */
     bool transactional;
@@ -67,8 +66,7 @@ struct kafka_sink {
     bool broken; /* a connection, since the transaction began */
     bool in_doubt; /* a request of the last transaction may be on its way still */
     bool one_by_one; /* until a batch is committed: one message a request, to know which is */
-    int64_t fenced_us; /* when it was last */
-    unsigned fenced; /* how often in a row */
+    struct fencing fencing;
 };
 
 /* What is left until then, for one blocking call: never 0 or less, which would mean "for ever". */
@@ -290,7 +288,8 @@ static enum verdict send_offsets(struct kafka_sink *s, struct sink_batch *b)
     rd_kafka_topic_partition_list_t *offsets = offsets_of(b);
     enum verdict verdict;
     do {
-        rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(s->consumer);
+        rd_kafka_consumer_group_metadata_t *group =
+            rd_kafka_consumer_group_metadata(kafka_source_client(s->source));
         verdict =
             judge_error(s, b, "sending offsets",
                         rd_kafka_send_offsets_to_transaction(s->producer, offsets, group, CALL_MS));
@@ -353,7 +352,7 @@ static enum sink_outcome publish_and_commit(struct kafka_sink *s, struct sink_ba
                    : SINK_ABORTED;
     }
     rd_kafka_topic_partition_list_t *offsets = offsets_of(b);
-    rd_kafka_resp_err_t code = rd_kafka_commit(s->consumer, offsets, 0);
+    rd_kafka_resp_err_t code = rd_kafka_commit(kafka_source_client(s->source), offsets, 0);
     rd_kafka_topic_partition_list_destroy(offsets);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return SINK_COMMITTED;
@@ -424,7 +423,7 @@ static enum err_code has_landed(struct kafka_sink *s, const struct sink_batch *b
 {
     FAILPOINT(new_producer);
     rd_kafka_topic_partition_list_t *list = offsets_of(b);
-    rd_kafka_resp_err_t code = rd_kafka_committed(s->consumer, list, CALL_MS);
+    rd_kafka_resp_err_t code = rd_kafka_committed(kafka_source_client(s->source), list, CALL_MS);
     bool landed = b->n_offsets > 0;
     for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *p = &list->elems[i];
@@ -469,14 +468,8 @@ static enum sink_outcome recover(struct kafka_sink *s, struct sink_batch *b)
 /* Not authorised, or fenced again and again: another producer would end the same. */
 static bool is_final(struct kafka_sink *s, enum err_code code)
 {
-    int64_t now = clock_mono_us(&clock_real);
-    if (code == ERR_DENIED)
-        return true;
-    if (code != ERR_FENCED)
-        return false;
-    s->fenced = now - s->fenced_us < FENCED_AGAIN_US ? s->fenced + 1 : 1;
-    s->fenced_us = now;
-    return s->fenced == FENCED_MAX;
+    return code == ERR_DENIED ||
+           (code == ERR_FENCED && fencing_ends_us(&s->fencing, clock_mono_us(&clock_real)));
 }
 
 /* The transaction, with a producer that nothing on its way can harm. */
@@ -602,7 +595,8 @@ static enum err_code count_partitions(struct kafka_sink *s, const char *topic, i
                                       int32_t *ret, struct err *err)
 {
     for (;;) {
-        enum err_code code = kafka_partition_count(s->consumer, topic, left_ms(until_us), ret, err);
+        enum err_code code = kafka_partition_count(kafka_source_client(s->source), topic,
+                                                   left_ms(until_us), ret, err);
         if (err_class(code) != ERR_CLASS_TRANSIENT || clock_mono_us(&clock_real) >= until_us)
             return code;
         (void)usleep(ASK_AGAIN_US);
@@ -624,9 +618,9 @@ static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_con
         if (code != ERR_OK)
             break;
         t->same_partitions = n == input;
-        t->message_bytes = config->embedded
-                               ? KAFKA_MESSAGE_BYTES_MAX
-                               : kafka_message_bytes(s->consumer, t->topic, left_ms(until_us));
+        t->message_bytes = config->embedded ? KAFKA_MESSAGE_BYTES_MAX
+                                            : kafka_message_bytes(kafka_source_client(s->source),
+                                                                  t->topic, left_ms(until_us));
         if (!t->same_partitions)
             log_info("sink.partitions",
                      "%s has %" PRId32 " partitions and the input %" PRId32
@@ -727,7 +721,7 @@ enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source,
 {
     struct kafka_sink *s = mem_alloc(sizeof(*s));
     s->port = (struct sink){sink_publish, sink_poll, sink_close};
-    s->consumer = kafka_source_client(source);
+    s->source = source;
     s->transactional = config->delivery == DELIVERY_EXACTLY_ONCE;
     s->identity = -1;
     s->silence_us = CLOCK_NEVER;

@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -8,7 +7,10 @@
 #include "base/mem.h"
 #include "base/sm.h"
 #include "obs/log.h"
+#include "stream/fencing.h"
 #include "stream/kafka_client.h"
+#include "stream/kafka_discard.h"
+#include "stream/kafka_lookup.h"
 #include "stream/kafka_nudge.h"
 
 /*            assign event               offsets known                 revoke event
@@ -21,7 +23,10 @@
  *   any of them ---- rd_kafka_consumer_closed ----> CLOSED
  *
  * Offsets are looked up by calls that block, so on a thread of libuv's pool; librdkafka waits for
- * our assign meanwhile. We assign explicit offsets always: `auto.offset.reset` never decides. */
+ * our assign meanwhile. We assign explicit offsets always: `auto.offset.reset` never decides.
+ *
+ * A client with a fatal error (fenced, for one) does nothing more, not even close: the assignment
+ * is lost, and from IDLE a new client takes the old one's place and joins. */
 enum state { IDLE, LOOKING_UP, ASSIGNED, REVOKING, CLOSED };
 
 static const struct sm_state states[] = {
@@ -34,9 +39,9 @@ static const struct sm_state states[] = {
 
 enum {
     EVENTS_PER_POLL = 64, /* then the loop gets a turn */
-    LOOKUP_TIMEOUT_MS = 10000,
     LOOKUP_RETRY_US = 1000000,
     CLOSE_WAIT_US = 5000000,
+    JOIN_AGAIN_US = 1000000, /* longer after each fencing, so that one of two twins can settle */
 };
 
 struct kafka_partition {
@@ -46,29 +51,22 @@ struct kafka_partition {
     struct kafka_nudge_count count;
 };
 
-/* What one look-up finds, written by the pool's thread and read after it. */
-struct lookup {
-    uv_work_t work;
-    rd_kafka_t *client;
-    enum kafka_start start;
-    rd_kafka_topic_partition_list_t *partitions; /* in: which; out: offset, metadata */
-    int64_t *committed, *ends; /* out: of each; -1 where nothing is committed */
-    struct err err;
-    bool again; /* the failure may pass */
-    atomic_bool stop; /* nobody waits for it any more */
-};
-
 struct kafka_source {
     struct source port;
     struct loop *loop;
     struct source_listener listener;
+    rd_kafka_conf_t *conf; /* the client's, to make another of */
     rd_kafka_t *client;
+    bool dead; /* it had a fatal error: it is called no more but to be thrown away */
+    int64_t join_again_us; /* when dead: not before */
+    struct fencing fencing;
+    struct kafka_discard discard;
     rd_kafka_queue_t *events, *close_events; /* the latter once closing */
     enum state state;
     enum kafka_start start;
     char *topic;
     struct err not_subscribed; /* why, until the next poll tells */
-    struct lookup lookup;
+    struct kafka_lookup lookup;
     struct kafka_nudge nudge;
     bool looking; /* the pool's thread has `lookup` */
     bool looked_up; /* its result waits for the next poll */
@@ -92,88 +90,14 @@ static void fail(struct kafka_source *s, const struct err *e)
     s->listener.failed(s->listener.arg, e);
 }
 
-/* ---- offsets to start at ----------------------------------------------------------------------
- */
-
-static enum err_code lookup_failed(struct lookup *l, rd_kafka_resp_err_t code, const char *what)
-{
-    enum err_code ours = kafka_err_code(code);
-    l->again = err_class(ours) == ERR_CLASS_TRANSIENT;
-    return err_set(&l->err, ours, "%s: %s", what, rd_kafka_err2str(code));
-}
-
-/* Where a partition starts: its committed offset while the log still has it, else what kafka.start
- * says. */
-static enum err_code start_offset(struct lookup *l, rd_kafka_topic_partition_t *p, int64_t low,
-                                  int64_t high)
-{
-    if (p->offset >= low && p->offset <= high)
-        return ERR_OK;
-    int64_t committed = p->offset;
-    if (l->start == KAFKA_START_ERROR)
-        return committed < 0
-                   ? err_set(&l->err, ERR_NOT_FOUND,
-                             "%s[%" PRId32 "]: the group has no committed offset and kafka.start "
-                             "is error; set it to earliest or latest for the first start",
-                             p->topic, p->partition)
-                   : err_set(&l->err, ERR_RANGE,
-                             "%s[%" PRId32 "]: the committed offset %" PRId64
-                             " is outside the log [%" PRId64 ", %" PRId64
-                             "] and kafka.start is error; set it to earliest or latest to go on",
-                             p->topic, p->partition, committed, low, high);
-    p->offset = l->start == KAFKA_START_EARLIEST ? low : high;
-    if (committed >= 0)
-        log_warning("source.offset_out_of_range",
-                    "%s[%" PRId32 "]: committed offset %" PRId64 " is outside the log [%" PRId64
-                    ", %" PRId64 "]; starting at %" PRId64,
-                    p->topic, p->partition, committed, low, high, p->offset);
-    return ERR_OK;
-}
-
-static void forget_lookup(struct lookup *l)
-{
-    if (l->partitions != NULL)
-        rd_kafka_topic_partition_list_destroy(l->partitions);
-    mem_free(l->committed);
-    mem_free(l->ends);
-    l->partitions = NULL;
-    l->committed = l->ends = NULL;
-}
-
-static void look_up(uv_work_t *work)
-{
-    struct lookup *l = CONTAINER_OF(work, struct lookup, work);
-    l->err.code = ERR_OK;
-    l->again = false;
-    rd_kafka_topic_partition_list_t *list = l->partitions;
-    if (list->cnt == 0) /* more members than partitions */
-        return;
-    rd_kafka_resp_err_t code = rd_kafka_committed(l->client, list, LOOKUP_TIMEOUT_MS);
-    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
-        code = list->elems[i].err;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        (void)lookup_failed(l, code, "looking up committed offsets");
-        return;
-    }
-    if (atomic_load(&l->stop))
-        return;
-    int64_t *starts = mem_array((size_t)list->cnt, sizeof(*starts));
-    code = kafka_log_ends(l->client, list, LOOKUP_TIMEOUT_MS, starts, l->ends);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        (void)lookup_failed(l, code, "looking up the ends of the input");
-    for (int i = 0; l->err.code == ERR_OK && i < list->cnt; i++) {
-        l->committed[i] = list->elems[i].offset < 0 ? -1 : list->elems[i].offset;
-        (void)start_offset(l, &list->elems[i], starts[i], l->ends[i]);
-    }
-    mem_free(starts);
-}
-
 /* ---- assignment -------------------------------------------------------------------------------
  */
 
 /* librdkafka's own errors here are about its state; it asks again if it disagrees. */
 static void assign(struct kafka_source *s, const rd_kafka_topic_partition_list_t *partitions)
 {
+    if (s->dead)
+        return;
     rd_kafka_resp_err_t code = rd_kafka_assign(s->client, partitions);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         log_warning("source.assign", "%s", rd_kafka_err2str(code));
@@ -236,7 +160,7 @@ static void tell_assigned(struct kafka_source *s)
 
 static void use_lookup(struct kafka_source *s)
 {
-    struct lookup *l = &s->lookup;
+    struct kafka_lookup *l = &s->lookup;
     s->looked_up = false;
     FAILPOINT(looked_up);
     if (s->closing || s->revoked) {
@@ -259,7 +183,7 @@ static void on_looked_up(uv_work_t *work, int status)
 {
     (void)status;
     struct kafka_source *s =
-        CONTAINER_OF(CONTAINER_OF(work, struct lookup, work), struct kafka_source, lookup);
+        CONTAINER_OF(CONTAINER_OF(work, struct kafka_lookup, work), struct kafka_source, lookup);
     s->looking = false;
     s->looked_up = true;
 }
@@ -268,7 +192,7 @@ static void start_lookup(struct kafka_source *s)
 {
     s->looking = true;
     s->look_again_us = CLOCK_NEVER;
-    (void)uv_queue_work(&s->loop->uv, &s->lookup.work, look_up, on_looked_up);
+    (void)uv_queue_work(&s->loop->uv, &s->lookup.work, kafka_lookup_run, on_looked_up);
 }
 
 static void on_assign_event(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
@@ -282,18 +206,14 @@ static void on_assign_event(struct kafka_source *s, const rd_kafka_topic_partiti
         return;
     }
     move(s, LOOKING_UP);
-    forget_lookup(&s->lookup);
-    s->lookup.partitions = rd_kafka_topic_partition_list_copy(list);
-    s->lookup.committed = mem_array((size_t)list->cnt, sizeof(int64_t));
-    s->lookup.ends = mem_array((size_t)list->cnt, sizeof(int64_t));
+    kafka_lookup_prepare(&s->lookup, s->client, list);
     s->revoked = false;
-    atomic_store(&s->lookup.stop, false);
     start_lookup(s);
 }
 
-static void on_revoke_event(struct kafka_source *s)
+/* Ends the assignment, or what is to become one. */
+static void take_back(struct kafka_source *s, bool lost)
 {
-    bool lost = rd_kafka_assignment_lost(s->client) != 0;
     switch (s->state) {
     case ASSIGNED:
         move(s, REVOKING);
@@ -316,17 +236,88 @@ static void on_revoke_event(struct kafka_source *s)
     }
 }
 
+/* ---- another client ---------------------------------------------------------------------------
+ */
+
+static void subscribe(struct kafka_source *s)
+{
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    (void)rd_kafka_topic_partition_list_add(topics, s->topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(s->client, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        (void)err_set(&s->not_subscribed, kafka_err_code(code), "subscribing to %s: %s", s->topic,
+                      rd_kafka_err2str(code));
+}
+
+static void use_client(struct kafka_source *s, rd_kafka_t *client)
+{
+    s->client = client;
+    kafka_nudge_init(&s->nudge, s->loop, client);
+    (void)rd_kafka_poll_set_consumer(client);
+    s->events = rd_kafka_queue_get_consumer(client);
+    rd_kafka_queue_cb_event_enable(s->events, kafka_wake_loop, s->loop);
+}
+
+static void drop_queue(rd_kafka_queue_t *queue)
+{
+    if (queue == NULL)
+        return;
+    rd_kafka_queue_cb_event_enable(queue, NULL, NULL);
+    rd_kafka_queue_destroy(queue);
+}
+
+static void on_fatal(struct kafka_source *s, rd_kafka_resp_err_t code, const char *reason)
+{
+    struct err err;
+    int64_t now = clock_mono_us(&clock_real);
+    s->dead = true;
+    (void)err_set(&err, kafka_err_code(code), "consumer: %s", reason);
+    s->join_again_us = now + s->fencing.count * JOIN_AGAIN_US;
+    bool ends = err.code == ERR_DENIED;
+    if (fencing_ends_us(&s->fencing, now)) {
+        ends = true;
+        (void)err_set(&err, ERR_FENCED,
+                      "fenced as a member of the group %d times running: another live worker has "
+                      "this kafka.instance_id; give each its own",
+                      FENCING_LIMIT);
+    }
+    if (!ends && !s->closing)
+        log_warning("source.new_consumer", "%s; joining again as a new member", err.msg);
+    take_back(s, true);
+    if (ends)
+        fail(s, &err);
+}
+
+/* From IDLE: nobody has a batch on its way, so nobody else uses the client. */
+static void replace_client(struct kafka_source *s)
+{
+    struct err err;
+    rd_kafka_t *client = kafka_client_new(RD_KAFKA_CONSUMER, rd_kafka_conf_dup(s->conf), &err);
+    if (client == NULL) {
+        fail(s, &err);
+        return;
+    }
+    drop_queue(s->events);
+    kafka_discard(&s->discard, s->client);
+    use_client(s, client);
+    s->dead = false;
+    subscribe(s);
+}
+
 /* ---- events -----------------------------------------------------------------------------------
  */
 
 static void on_error_event(struct kafka_source *s, rd_kafka_resp_err_t code, const char *text)
 {
     struct err err;
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        char reason[256];
-        code = rd_kafka_fatal_error(s->client, reason, sizeof(reason));
-        (void)err_set(&err, kafka_err_code(code), "consumer: %s", reason);
-        fail(s, &err);
+    char reason[256];
+    if (s->dead)
+        return;
+    /* The event of a fatal error carries its cause's code, so the client is asked. */
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(s->client, reason, sizeof(reason));
+    if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        on_fatal(s, fatal, reason);
         return;
     }
     enum err_code ours = kafka_err_code(code);
@@ -345,10 +336,12 @@ static void on_event(struct kafka_source *s, rd_kafka_event_t *event)
 {
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_REBALANCE:
+        if (s->dead)
+            break;
         if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
             on_assign_event(s, rd_kafka_event_topic_partition_list(event));
         else
-            on_revoke_event(s);
+            take_back(s, rd_kafka_assignment_lost(s->client) != 0);
         break;
     case RD_KAFKA_EVENT_ERROR:
         on_error_event(s, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
@@ -391,13 +384,13 @@ static void source_listen(struct source *port, const struct source_listener *l)
 {
     struct kafka_source *s = of(port);
     s->listener = *l;
-    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-    (void)rd_kafka_topic_partition_list_add(topics, s->topic, RD_KAFKA_PARTITION_UA);
-    rd_kafka_resp_err_t code = rd_kafka_subscribe(s->client, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        (void)err_set(&s->not_subscribed, kafka_err_code(code), "subscribing to %s: %s", s->topic,
-                      rd_kafka_err2str(code));
+    subscribe(s);
+}
+
+/* Nothing is left to be told or waited for. */
+static bool is_closed(const struct kafka_source *s)
+{
+    return s->dead ? s->state == IDLE : rd_kafka_consumer_closed(s->client) != 0;
 }
 
 static void source_poll(struct source *port)
@@ -416,7 +409,10 @@ static void source_poll(struct source *port)
         else if (clock_mono_us(&clock_real) >= s->look_again_us)
             start_lookup(s);
     }
-    if (s->closing && s->state != CLOSED && !s->looking && rd_kafka_consumer_closed(s->client)) {
+    if (s->dead && s->state == IDLE && !s->closing && !s->failed && !kafka_nudge_asks(&s->nudge) &&
+        clock_mono_us(&clock_real) >= s->join_again_us)
+        replace_client(s);
+    if (s->closing && s->state != CLOSED && !s->looking && is_closed(s)) {
         move(s, CLOSED);
         s->listener.closed(s->listener.arg);
     }
@@ -475,6 +471,9 @@ static void source_close(struct source *port)
         return;
     s->closing = true;
     atomic_store(&s->lookup.stop, true);
+    loop_wake(s->loop);
+    if (s->dead)
+        return;
     s->close_events = rd_kafka_queue_new(s->client);
     rd_kafka_queue_cb_event_enable(s->close_events, kafka_wake_loop, s->loop);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->client, s->close_events);
@@ -482,7 +481,6 @@ static void source_close(struct source *port)
         log_warning("source.close", "%s", rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
     }
-    loop_wake(s->loop);
 }
 
 /* ---- lifecycle --------------------------------------------------------------------------------
@@ -526,23 +524,24 @@ enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *con
                                struct kafka_source **ret, struct err *err)
 {
     rd_kafka_conf_t *conf = configure(config, err);
-    rd_kafka_t *client = conf != NULL ? kafka_client_new(RD_KAFKA_CONSUMER, conf, err) : NULL;
-    if (client == NULL)
+    if (conf == NULL)
         return ERR_INVALID;
+    rd_kafka_conf_t *copy = rd_kafka_conf_dup(conf);
+    rd_kafka_t *client = kafka_client_new(RD_KAFKA_CONSUMER, conf, err);
+    if (client == NULL) {
+        rd_kafka_conf_destroy(copy);
+        return ERR_INVALID;
+    }
     struct kafka_source *s = mem_alloc(sizeof(*s));
     s->port = (struct source){source_listen,  source_poll,        source_next,
                               source_release, source_revoke_done, source_close};
     s->loop = loop;
-    s->client = client;
+    s->conf = copy;
     s->start = config->start;
     s->topic = mem_copy(config->input.p, config->input.n);
     s->look_again_us = CLOCK_NEVER;
-    s->lookup.client = client;
-    kafka_nudge_init(&s->nudge, loop, client);
     s->lookup.start = config->start;
-    (void)rd_kafka_poll_set_consumer(client);
-    s->events = rd_kafka_queue_get_consumer(client);
-    rd_kafka_queue_cb_event_enable(s->events, kafka_wake_loop, loop);
+    use_client(s, client);
     *ret = s;
     return ERR_OK;
 }
@@ -553,6 +552,8 @@ static bool closed_at_last(struct kafka_source *s)
 {
     if (!s->closing)
         source_close(&s->port);
+    if (s->dead) /* there is nobody to take leave of */
+        return false;
     if (s->state == LOOKING_UP || s->state == REVOKING)
         assign(s, NULL); /* its event was taken, and not answered */
     int64_t until = clock_mono_us(&clock_real) + CLOSE_WAIT_US;
@@ -572,22 +573,22 @@ void kafka_source_free(struct kafka_source *s)
     if (s == NULL)
         return;
     atomic_store(&s->lookup.stop, true);
-    while (s->looking) /* for the call it is in: at most LOOKUP_TIMEOUT_MS */
+    while (s->looking) /* for the call it is in: at most 10 s */
         (void)uv_run(&s->loop->uv, UV_RUN_ONCE);
     kafka_nudge_done(&s->nudge);
     drop_partitions(s);
     bool closed = s->state == CLOSED || closed_at_last(s);
-    rd_kafka_queue_cb_event_enable(s->events, NULL, NULL);
-    rd_kafka_queue_destroy(s->events);
-    if (s->close_events != NULL) {
-        rd_kafka_queue_cb_event_enable(s->close_events, NULL, NULL);
-        rd_kafka_queue_destroy(s->close_events);
-    }
-    forget_lookup(&s->lookup);
-    if (closed)
+    drop_queue(s->events);
+    drop_queue(s->close_events);
+    kafka_lookup_done(&s->lookup);
+    if (s->dead)
+        kafka_discard(&s->discard, s->client);
+    else if (closed)
         rd_kafka_destroy(s->client);
     else
         log_warning("source.not_closed", "the group was not left in time");
+    kafka_discard_wait(&s->discard, CLOSE_WAIT_US);
+    rd_kafka_conf_destroy(s->conf);
     mem_free(s->topic);
     mem_free(s);
 }
@@ -613,7 +614,7 @@ size_t kafka_source_partition_bytes(const struct kafka_source *s)
            size_property(s, "fetch.message.max.bytes") * COMPRESSION;
 }
 
-rd_kafka_t *kafka_source_client(struct kafka_source *s)
+rd_kafka_t *kafka_source_client(const struct kafka_source *s)
 {
     return s->client;
 }

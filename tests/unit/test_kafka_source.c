@@ -3,6 +3,8 @@
  * cluster, so the sources of the first half join together. */
 #include "kafka_fixture.h"
 
+#include "stream/fencing.h"
+
 enum { RECORDS = 5 };
 
 static struct kafka_fixture fixture;
@@ -501,6 +503,118 @@ static void closing_while_looking_up_gives_the_partitions_back(void **state RBR_
     kafka_fixture_clear(&fixture, API_LIST_OFFSETS);
 }
 
+/* ---- a client with a fatal error ----------------------------------------------------------------
+ */
+
+static const struct kafka_property quick_session[] = {
+    {STR_INIT("heartbeat.interval.ms"), STR_INIT("100")},
+    {STR_INIT("session.timeout.ms"), STR_INIT("4000")}};
+
+static struct kafka_config quick_config(const char *group)
+{
+    struct kafka_config config = config_of(EARLIEST);
+    config.group = str_z(group);
+    config.consumer = quick_session;
+    config.n_consumer = ARRAY_LEN(quick_session);
+    return config;
+}
+
+static void make_fatal(const struct watched_source *w, rd_kafka_resp_err_t code)
+{
+    assert_int_equal(rd_kafka_test_fatal_error(kafka_source_client(w->source), code, "by the test"),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+/* Fenced by who was answered in our place: the worker went on waiting for a client that was of no
+ * use any more, and in the end gave up. */
+static void a_fenced_consumer_is_replaced(void **state RBR_UNUSED)
+{
+    static struct watched_source w;
+    struct kafka_config config = quick_config("fenced");
+    kafka_fixture_watch(&fixture, &config, &w);
+    assert_true(kafka_fixture_until(&fixture, &w.assigned, 1));
+    assert_next(&w, 0, 0);
+    rd_kafka_t *before = kafka_source_client(w.source);
+    w.answers = false;
+    make_fatal(&w, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    assert_true(kafka_fixture_until(&fixture, &w.lost, 1));
+    kafka_fixture_turn_for(&fixture, 100);
+    assert_ptr_equal(kafka_source_client(w.source), before); /* a batch may be on its way */
+    w.answers = true;
+    w.port->revoke_done(w.port);
+    assert_true(kafka_fixture_until(&fixture, &w.assigned, 2));
+    assert_ptr_not_equal(kafka_source_client(w.source), before);
+    assert_int_equal(w.failed + w.revoked, 0);
+    assert_int_equal(w.lost, 1);
+    assert_next(&w, 0, 0); /* nothing was committed: it is read again */
+    w.port->close(w.port);
+    assert_true(kafka_fixture_until(&fixture, &w.closed, 1));
+    assert_int_equal(w.revoked, 1);
+    kafka_fixture_unwatch(&fixture, &w);
+}
+
+static void fenced_while_looking_up(void **state RBR_UNUSED)
+{
+    static struct watched_source w;
+    struct kafka_config config = quick_config("fenced-looking-up");
+    kafka_fixture_fail(&fixture, API_LIST_OFFSETS, 60, RD_KAFKA_RESP_ERR_UNKNOWN);
+    kafka_fixture_watch(&fixture, &config, &w);
+    assert_true(kafka_fixture_until_state(&fixture, &w, "looking up"));
+    make_fatal(&w, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    assert_true(kafka_fixture_until_state(&fixture, &w, "idle"));
+    kafka_fixture_clear(&fixture, API_LIST_OFFSETS);
+    assert_true(kafka_fixture_until(&fixture, &w.assigned, 1));
+    assert_int_equal(w.failed + w.lost + w.revoked, 0);
+    kafka_fixture_unwatch(&fixture, &w);
+}
+
+static void a_live_twin_ends_the_source(void **state RBR_UNUSED)
+{
+    static struct watched_source w;
+    struct kafka_config config = quick_config("twins");
+    kafka_fixture_watch(&fixture, &config, &w);
+    for (int i = 1; i <= FENCING_LIMIT; i++) {
+        rd_kafka_t *before = kafka_source_client(w.source);
+        assert_int_equal(w.failed, 0);
+        make_fatal(&w, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+        for (int k = 0; k < 300 && kafka_source_client(w.source) == before && w.failed == 0; k++)
+            kafka_fixture_turn_for(&fixture, 20);
+    }
+    assert_int_equal(w.failed, 1);
+    assert_int_equal(w.err.code, ERR_FENCED);
+    assert_non_null(strstr(w.err.msg, "kafka.instance_id"));
+    w.port->close(w.port);
+    assert_true(kafka_fixture_until(&fixture, &w.closed, 1)); /* there is nothing to wait for */
+    kafka_fixture_unwatch(&fixture, &w);
+}
+
+/* Before, librdkafka refused to close such a client and nothing was told ever after. */
+static void a_fatal_error_and_a_close(void **state RBR_UNUSED)
+{
+    enum { FATAL_FIRST, CLOSE_FIRST, FREED_AT_ONCE, CASES };
+    for (int which = FATAL_FIRST; which < CASES; which++) {
+        static struct watched_source w;
+        static const char *const groups[] = {"fatal-close", "close-fatal", "fatal-freed"};
+        struct kafka_config config = quick_config(groups[which]);
+        kafka_fixture_watch(&fixture, &config, &w);
+        assert_true(kafka_fixture_until(&fixture, &w.assigned, 1));
+        if (which == CLOSE_FIRST)
+            w.port->close(w.port);
+        make_fatal(&w, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+        if (which == FREED_AT_ONCE) {
+            assert_true(free_takes_us(&w) < 8000000);
+            continue;
+        }
+        if (which == FATAL_FIRST)
+            w.port->close(w.port);
+        assert_true(kafka_fixture_until(&fixture, &w.closed, 1));
+        assert_int_equal(w.lost + w.revoked, 1);
+        assert_int_equal(w.assigned, 1);
+        assert_int_equal(w.failed, 0);
+        kafka_fixture_unwatch(&fixture, &w);
+    }
+}
+
 /* Last: the cluster does not come back. */
 static void freeing_without_brokers_is_bounded(void **state RBR_UNUSED)
 {
@@ -531,6 +645,10 @@ int main(void)
         cmocka_unit_test(a_log_that_was_cut_is_told),
         cmocka_unit_test(a_lost_assignment_is_told_and_comes_again),
         cmocka_unit_test(closing_while_looking_up_gives_the_partitions_back),
+        cmocka_unit_test(a_fenced_consumer_is_replaced),
+        cmocka_unit_test(fenced_while_looking_up),
+        cmocka_unit_test(a_live_twin_ends_the_source),
+        cmocka_unit_test(a_fatal_error_and_a_close),
         cmocka_unit_test(freeing_without_brokers_is_bounded),
     };
     return cmocka_run_group_tests_name("kafka_source", tests, start, stop);
