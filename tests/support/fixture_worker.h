@@ -3,7 +3,7 @@
 #ifndef RBR_TESTS_FIXTURE_WORKER_H
 #define RBR_TESTS_FIXTURE_WORKER_H
 
-#include "fixture_broker.h"
+#include "fixture_member.h"
 #include "fixture_transport.h"
 #include "grading_fixture.h"
 #include "pipeline/pipeline.h"
