@@ -14,6 +14,8 @@ static enum err_code add_endpoints(struct grading *g, const struct settings_grad
     enum err_code code = ERR_OK;
     if (config->api_key_file.n > 0)
         code = settings_read_secret(config->api_key_file, key, sizeof(key), err);
+    else if (config->api_key_env.n > 0)
+        code = settings_env_secret(config->api_key_env, key, sizeof(key), err);
     g->endpoints = mem_array(config->endpoints.n, sizeof(struct transport_endpoint *));
     for (size_t i = 0; code == ERR_OK && i < config->endpoints.n; i++) {
         struct http_endpoint_config endpoint = {

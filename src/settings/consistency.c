@@ -190,6 +190,13 @@ static void check_grader_timeouts(struct loading *l, const struct settings_grade
     }
 }
 
+static void check_api_key(struct loading *l, const struct settings_grader *g)
+{
+    const struct field *f = field_find(STR(GRADERS ".api_key_env"));
+    if (g->api_key_env.n > 0 && g->api_key_file.n > 0)
+        problem_of(l, f, l->given[f - fields], "and api_key_file are given; remove one");
+}
+
 static void check_certificate(struct loading *l, const struct settings_grader *g)
 {
     const struct field *f = field_find(STR(GRADERS ".tls.key_file"));
@@ -200,6 +207,7 @@ static void check_certificate(struct loading *l, const struct settings_grader *g
 
 void consistency_check_grader(struct loading *l, const struct settings_grader *g)
 {
+    check_api_key(l, g);
     check_certificate(l, g);
     check_plaintext(l, g);
     check_grader_timeouts(l, g);

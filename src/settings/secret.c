@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,14 +45,15 @@ static enum err_code read_all(int fd, struct str path, char *out, size_t size, s
 static enum err_code check_text(struct str s, struct str path, struct err *err)
 {
     if (s.n == 0)
-        return err_set(err, ERR_INVALID, "%.*s: empty; put the secret in it, in one line",
+        return err_set(err, ERR_INVALID, "%.*s: empty; the secret is wanted, in one line",
                        STR_ARGS(path));
     for (size_t i = 0; i < s.n; i++)
         if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] > '~')
-            return err_set(err, ERR_INVALID,
-                           "%.*s: byte %zu is no printable ASCII character; the file must have the "
-                           "secret in one line and nothing else",
-                           STR_ARGS(path), i);
+            return err_set(
+                err, ERR_INVALID,
+                "%.*s: byte %zu is no printable ASCII character; the secret is wanted in "
+                "one line and nothing else",
+                STR_ARGS(path), i);
     return ERR_OK;
 }
 
@@ -100,4 +103,20 @@ enum err_code settings_read_secret(struct str path, char *out, size_t size, stru
     }
     out[n] = '\0';
     return ERR_OK;
+}
+
+enum err_code settings_env_secret(struct str name, char *out, size_t size, struct err *err)
+{
+    char *z = mem_copy(name.p, name.n);
+    const char *value = getenv(z);
+    mem_free(z);
+    if (value == NULL)
+        return err_set(err, ERR_NOT_FOUND, "%.*s: no such environment variable", STR_ARGS(name));
+    size_t n = strlen(value);
+    if (n >= size)
+        return err_set(err, ERR_LIMIT, "%.*s: longer than %zu bytes", STR_ARGS(name), size - 1);
+    enum err_code code = check_text((struct str){value, n}, name, err);
+    if (code == ERR_OK)
+        memcpy(out, value, n + 1);
+    return code;
 }

@@ -39,6 +39,7 @@ struct settings_grader {
     struct str name, dialect, model, revision;
     struct setting_list endpoints;
     struct str api_key_file; /* path; read by settings_read_secret */
+    struct str api_key_env; /* name; read by settings_env_secret */
     uint64_t max_in_flight;
     bool fixed_in_flight; /* flow: adaptive | fixed */
     int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;
@@ -98,5 +99,9 @@ enum err_code settings_check_secret(struct str path, struct err *err) RBR_MUST_C
 /* Reads a secret file: one line, no trailing newline; refuses one that others may read. */
 enum err_code settings_read_secret(struct str path, char *out, size_t size,
                                    struct err *err) RBR_MUST_CHECK;
+
+/* The same from an environment variable. */
+enum err_code settings_env_secret(struct str name, char *out, size_t size,
+                                  struct err *err) RBR_MUST_CHECK;
 
 #endif

@@ -26,16 +26,16 @@ static const struct secret_case secret_cases[] = {
      "open to every user of this machine; close it with chmod 600"},
     {"writable by others", CONTENT("sk-abc\n"), 0602, NULL,
      "open to every user of this machine; close it with chmod 600"},
-    {"empty", CONTENT(""), 0600, NULL, "empty; put the secret in it, in one line"},
-    {"an empty line", CONTENT("\n"), 0600, NULL, "empty; put the secret in it, in one line"},
+    {"empty", CONTENT(""), 0600, NULL, "empty; the secret is wanted, in one line"},
+    {"an empty line", CONTENT("\n"), 0600, NULL, "empty; the secret is wanted, in one line"},
     {"two lines", CONTENT("a\nb\n"), 0600, NULL,
-     "byte 1 is no printable ASCII character; the file must have the secret in one line and "
+     "byte 1 is no printable ASCII character; the secret is wanted in one line and "
      "nothing else"},
     {"a NUL", CONTENT("ab\0c"), 0600, NULL,
-     "byte 2 is no printable ASCII character; the file must have the secret in one line and "
+     "byte 2 is no printable ASCII character; the secret is wanted in one line and "
      "nothing else"},
     {"another script", CONTENT("\xc3\xa9"), 0600, NULL,
-     "byte 0 is no printable ASCII character; the file must have the secret in one line and "
+     "byte 0 is no printable ASCII character; the secret is wanted in one line and "
      "nothing else"},
     {"too long", CONTENT("0123456789abcdef"), 0600, NULL,
      "longer than 15 bytes; is this the right file?"},
@@ -84,10 +84,39 @@ static void a_secret_file_is_closed_and_one_line(void **state RBR_UNUSED)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void a_secret_variable_is_one_line(void **state RBR_UNUSED)
+{
+    static const struct {
+        const char *value, *secret, *why;
+    } cases[] = {
+        {"sk-abc", "sk-abc", NULL},
+        {"0123456789abcde", "0123456789abcde", NULL},
+        {NULL, NULL, "RBR_TEST_KEY: no such environment variable"},
+        {"", NULL, "RBR_TEST_KEY: empty; the secret is wanted, in one line"},
+        {"0123456789abcdef", NULL, "RBR_TEST_KEY: longer than 15 bytes"},
+        {"a b", NULL,
+         "RBR_TEST_KEY: byte 1 is no printable ASCII character; the secret is wanted in one line "
+         "and nothing else"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char out[16];
+        struct err err;
+        if (cases[i].value != NULL)
+            assert_int_equal(setenv("RBR_TEST_KEY", cases[i].value, 1), 0);
+        else
+            assert_int_equal(unsetenv("RBR_TEST_KEY"), 0);
+        enum err_code code = settings_env_secret(STR("RBR_TEST_KEY"), out, sizeof(out), &err);
+        assert_int_equal(code == ERR_OK, cases[i].secret != NULL);
+        assert_string_equal(code == ERR_OK ? out : err.msg,
+                            code == ERR_OK ? cases[i].secret : cases[i].why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_file_is_closed_and_one_line),
+        cmocka_unit_test(a_secret_variable_is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
