@@ -119,7 +119,7 @@ static void open_client(struct bench *b, unsigned port, size_t connections)
         bench_die(err.msg);
     struct grader_config config = {.name = STR("bench"),
                                    .dialect = STR("chat"),
-                                   .model = STR("judge"),
+                                   .ask = {.model = STR("judge"), .top_logprobs = 20},
                                    .endpoints = &b->endpoint,
                                    .n_endpoints = 1,
                                    .max_in_flight = connections,
@@ -127,8 +127,7 @@ static void open_client(struct bench *b, unsigned port, size_t connections)
                                    .request_timeout_us = 60000000,
                                    .attempts_max = 3,
                                    .backoff_min_us = 500000,
-                                   .backoff_max_us = 8000000,
-                                   .top_logprobs = 20};
+                                   .backoff_max_us = 8000000};
     if (grader_new(&config, http_transport(b->http), &clock_real, 1, &b->grader, &err) != ERR_OK)
         bench_die(err.msg);
 }

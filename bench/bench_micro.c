@@ -147,11 +147,10 @@ int main(int argc, char **argv)
     struct transport_endpoint *none = NULL;
     struct grader_config config = {.name = STR("bench"),
                                    .dialect = STR("chat"),
-                                   .model = STR("judge"),
+                                   .ask = {.model = STR("judge"), .top_logprobs = 20},
                                    .endpoints = &none,
                                    .n_endpoints = 1,
-                                   .max_in_flight = 1,
-                                   .top_logprobs = 20};
+                                   .max_in_flight = 1};
     double seconds = argc > 1 ? strtod(argv[1], NULL) : 1;
     struct arena frame;
     bench_text(s.text, sizeof(s.text));

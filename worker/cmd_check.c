@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "worker/grading.h"
 #include "worker/options.h"
 #include "worker/probe.h"
 
@@ -107,6 +108,19 @@ static int check_policies(const struct arguments *a)
     return EXIT_DONE;
 }
 
+static bool check_graders(const struct settings *s, const struct policy *p)
+{
+    bool ok = true;
+    for (size_t i = 0; i < s->n_graders; i++) {
+        struct err err;
+        if (grading_check(&s->graders[i], p, &err) == ERR_OK)
+            continue;
+        (void)fprintf(stderr, "%.*s: %s\n", STR_ARGS(s->file), err.msg);
+        ok = false;
+    }
+    return ok;
+}
+
 static int check_settings(const struct arguments *a)
 {
     struct settings *s = options_load_settings(
@@ -118,7 +132,7 @@ static int check_settings(const struct arguments *a)
         exit_code = dump(s);
     } else {
         struct policy *p = options_policy_of(s, true);
-        if (p == NULL)
+        if (p == NULL || !check_graders(s, p))
             exit_code = EXIT_USAGE;
         else
             describe(p);

@@ -3,9 +3,59 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "grader/dialect.h"
 
-enum { API_KEY_MAX = 4096, REPLY_BYTES_MAX = 256 * 1024, HEADER_BYTES_MAX = 64 * 1024 };
+enum {
+    API_KEY_MAX = 4096,
+    REPLY_BYTES_MAX = 512 * 1024, /* 200 choices with 20 alternatives each */
+    THOUGHT_BYTES_MAX = 16 * 1024 * 1024, /* a thousand tokens with as many */
+    HEADER_BYTES_MAX = 64 * 1024,
+    LABEL_IDS_MAX = 16,
+};
+
+/* The settings have the modes and ways of thinking in the order of dialect.h. `ids` is where the
+ * label tokens go. */
+static struct dialect_options options_of(const struct settings_grader *config,
+                                         uint32_t ids[2 * LABEL_IDS_MAX])
+{
+    struct dialect_options o = {
+        .model = config->model,
+        .top_logprobs = (unsigned)config->top_logprobs,
+        .mode = (enum dialect_mode)config->mode,
+        .samples = (unsigned)config->samples,
+        .thinking = (enum dialect_thinking)config->thinking,
+        .thinking_tokens = (unsigned)config->thinking_tokens,
+        .yes_ids = ids,
+        .no_ids = ids + LABEL_IDS_MAX,
+        .n_yes_ids = config->yes_token_ids.n,
+        .n_no_ids = config->no_token_ids.n,
+        .prompt_before = config->prompt_before,
+        .prompt_after = config->prompt_after,
+    };
+    for (size_t i = 0; i < LABEL_IDS_MAX; i++) {
+        uint64_t yes = 0, no = 0; /* they were checked */
+        (void)(i < o.n_yes_ids && num_parse_u64(config->yes_token_ids.items[i], &yes));
+        (void)(i < o.n_no_ids && num_parse_u64(config->no_token_ids.items[i], &no));
+        ids[i] = (uint32_t)yes;
+        ids[LABEL_IDS_MAX + i] = (uint32_t)no;
+    }
+    return o;
+}
+
+enum err_code grading_check(const struct settings_grader *config, const struct policy *policy,
+                            struct err *err)
+{
+    const struct dialect *dialect = dialect_find(config->dialect);
+    uint32_t ids[2 * LABEL_IDS_MAX];
+    struct dialect_options options = options_of(config, ids);
+    if (dialect == NULL)
+        (void)err_set(err, ERR_UNSUPPORTED, "no dialect '%.*s'", STR_ARGS(config->dialect));
+    else if (dialect_check(dialect, &options, err) == ERR_OK &&
+             dialect_check_policy(dialect, policy, err) == ERR_OK)
+        return ERR_OK;
+    return err_wrap(err, "graders.%.*s", STR_ARGS(config->name));
+}
 
 static enum err_code add_endpoints(struct grading *g, const struct settings_grader *config,
                                    const struct dialect *dialect, struct err *err)
@@ -35,13 +85,11 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
                                 struct err *err)
 {
     const struct dialect *dialect = dialect_find(config->dialect);
-    if (dialect == NULL)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "graders.%.*s.dialect: no dialect '%.*s'; there is: chat",
-                       STR_ARGS(config->name), STR_ARGS(config->dialect));
+    uint32_t ids[2 * LABEL_IDS_MAX];
     struct http_config http = {
         .max_connections = config->endpoints.n * config->max_in_flight + 16,
-        .reply_bytes_max = REPLY_BYTES_MAX,
+        .reply_bytes_max =
+            config->thinking == THINKING_ALLOWED ? THOUGHT_BYTES_MAX : REPLY_BYTES_MAX,
         .header_bytes_max = HEADER_BYTES_MAX,
         .connect_timeout_us = config->connect_timeout_us,
         .first_byte_timeout_us = config->first_byte_timeout_us,
@@ -61,8 +109,9 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
     struct grader_config grader = {
         .name = config->name,
         .dialect = config->dialect,
-        .model = config->model,
         .revision = config->revision,
+        .ask = options_of(config, ids),
+        .questions_max = config->questions_per_request,
         .endpoints = g->endpoints,
         .n_endpoints = g->n_endpoints,
         .max_in_flight = config->max_in_flight,
@@ -71,7 +120,6 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .attempts_max = (unsigned)config->attempts,
         .backoff_min_us = 500000,
         .backoff_max_us = 8000000,
-        .top_logprobs = (unsigned)config->top_logprobs,
     };
     return grader_new(&grader, http_transport(g->http), &clock_real,
                       (uint64_t)clock_mono_us(&clock_real), &g->grader, err);
@@ -83,7 +131,9 @@ enum err_code grading_init(struct grading *g, const struct policy *policy,
 {
     *g = (struct grading){.policy = policy};
     loop_init(&g->loop, maintain, arg);
-    enum err_code code = config != NULL ? add_grader(g, config, err) : ERR_OK;
+    enum err_code code = config != NULL ? grading_check(config, policy, err) : ERR_OK;
+    if (config != NULL && code == ERR_OK)
+        code = add_grader(g, config, err);
     g->judge = (struct judge){.policy = policy, .grader = g->grader, .clock = &clock_real};
     if (code != ERR_OK)
         grading_done(g);

@@ -20,6 +20,10 @@ struct grading {
     struct judge judge;
 };
 
+/* Whether these settings go together and with the policy. */
+enum err_code grading_check(const struct settings_grader *config, const struct policy *policy,
+                            struct err *err) RBR_MUST_CHECK;
+
 /* `config` NULL: no grader. `maintain` is the loop's (loop.h). */
 enum err_code grading_init(struct grading *g, const struct policy *policy,
                            const struct settings_grader *config, int64_t (*maintain)(void *arg),

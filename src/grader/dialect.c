@@ -2,7 +2,13 @@
 
 #include "base/mem.h"
 
-static const struct dialect *const dialects[] = {&dialect_chat};
+const struct dialect *const dialects[] = {
+    &dialect_chat,      &dialect_chat_batch,         &dialect_completions,
+    &dialect_score,     &dialect_generative_scoring, &dialect_systemone,
+    &dialect_decisions,
+};
+
+const size_t n_dialects = ARRAY_LEN(dialects);
 
 const struct dialect *dialect_find(struct str name)
 {
@@ -12,6 +18,39 @@ const struct dialect *dialect_find(struct str name)
     return NULL;
 }
 
+enum err_code dialect_check(const struct dialect *d, const struct dialect_options *o,
+                            struct err *err)
+{
+    if (!d->takes_modes && o->mode != DIALECT_LOGPROBS)
+        return err_set(err, ERR_UNSUPPORTED, "dialect %s has probabilities: only chat has a mode",
+                       d->name);
+    if (!d->takes_modes && o->thinking == THINKING_ALLOWED)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "dialect %s reads one token: only chat can let a model think", d->name);
+    if (o->mode == DIALECT_SAMPLE && o->samples == 0)
+        return err_set(err, ERR_INVALID, "mode sample needs at least one sample");
+    if ((o->n_yes_ids > 0) != (o->n_no_ids > 0))
+        return err_set(err, ERR_INVALID, "yes_token_ids and no_token_ids go together");
+    if (d->needs_label_ids && o->n_yes_ids == 0)
+        return err_set(err, ERR_INVALID,
+                       "dialect %s needs yes_token_ids and no_token_ids; rbr check --probe finds "
+                       "them",
+                       d->name);
+    if (d == &dialect_generative_scoring && o->n_yes_ids + o->n_no_ids != 2)
+        return err_set(err, ERR_INVALID, "dialect %s takes one yes and one no token", d->name);
+    return ERR_OK;
+}
+
+enum err_code dialect_check_policy(const struct dialect *d, const struct policy *policy,
+                                   struct err *err)
+{
+    if (policy->layout == LAYOUT_CHAT && !d->takes_turns)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "dialect %s sends text, and the policy's layout is chat; take layout inline",
+                       d->name);
+    return ERR_OK;
+}
+
 void dialect_add(struct dialect_body *body, struct str piece)
 {
     if (body->n == body->cap)
@@ -19,10 +58,52 @@ void dialect_add(struct dialect_body *body, struct str piece)
     body->parts[body->n++] = piece;
 }
 
+static size_t shared_pieces(const struct prompt *p)
+{
+    size_t n = 0;
+    while (n < p->n_pieces && p->pieces[n].p != NULL)
+        n++;
+    return n;
+}
+
+static void add_pieces(struct dialect_body *body, const struct prompt *p, size_t from, size_t to,
+                       struct str question)
+{
+    for (size_t i = from; i < to; i++)
+        dialect_add(body, p->pieces[i].p != NULL ? p->pieces[i] : question);
+}
+
 void dialect_add_pieces(struct dialect_body *body, const struct prompt *p, struct str question)
 {
-    for (size_t i = 0; i < p->n_pieces; i++)
-        dialect_add(body, p->pieces[i].p != NULL ? p->pieces[i] : question);
+    add_pieces(body, p, 0, p->n_pieces, question);
+}
+
+void dialect_add_shared(struct dialect_body *body, const struct prompt *p)
+{
+    add_pieces(body, p, 0, shared_pieces(p), (struct str){0});
+}
+
+void dialect_add_own(struct dialect_body *body, const struct prompt *p, struct str question)
+{
+    add_pieces(body, p, shared_pieces(p), p->n_pieces, question);
+}
+
+void dialect_add_state(struct dialect_body *body, const struct prompt *p)
+{
+    bool messages = p->policy->layout == LAYOUT_CHAT;
+    dialect_add(body, messages ? p->messages_head : STR("\""));
+    dialect_add_shared(body, p);
+    dialect_add(body, messages ? p->messages_tail : STR("\""));
+}
+
+void dialect_add_questions(struct dialect_body *body, const struct dialect_frame *f,
+                           const struct dialect_asked *asked)
+{
+    for (size_t i = 0; i < asked->n; i++) {
+        dialect_add(body, f->openings[i]);
+        dialect_add_own(body, asked->prompt, asked->escaped[asked->propositions[i]]);
+        dialect_add(body, STR("\"}"));
+    }
 }
 
 void dialect_body_done(struct dialect_body *body)

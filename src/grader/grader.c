@@ -21,7 +21,12 @@
  * timer heap. */
 enum call_state { QUEUED, SENT, WAITING, SETTLED };
 
-enum { REPLY_ARENA_MAX = 4 * 1024 * 1024, FREE_ATTEMPTS_MAX = 4096, NO_ENDPOINT = -1 };
+enum {
+    REPLY_MEMORY = 16 * 1024 * 1024,
+    THOUGHT_MEMORY = 64 * 1024 * 1024,
+    FREE_ATTEMPTS_MAX = 4096,
+    NO_ENDPOINT = -1
+};
 
 struct grader_call {
     struct heap_node timer; /* WAITING */
@@ -64,6 +69,7 @@ struct grader {
     struct arena texts; /* the config's */
     const struct dialect *dialect;
     struct dialect_frame frame;
+    size_t questions_max; /* in a call */
     struct transport *transport;
     const struct clock *clock;
     struct rng rng;
@@ -473,7 +479,7 @@ static struct grader_questions *escape_questions(struct grader *g, const struct 
 /* The pending propositions, cut into calls: one allocation, the calls and then their lists. */
 static void make_calls(struct grader *g, struct grader_group *group, size_t n)
 {
-    size_t each = g->dialect->questions_max, calls = (n + each - 1) / each;
+    size_t each = g->questions_max, calls = (n + each - 1) / each;
     group->calls = mem_alloc(calls * sizeof(*group->calls) + n * sizeof(uint16_t));
     group->n_calls = group->calls_left = calls;
     uint16_t *asked = (uint16_t *)(group->calls + calls);
@@ -535,6 +541,27 @@ static void hash_labels(struct sha256 *h, const struct str *labels, size_t n)
         sha256_field(h, labels[i]);
 }
 
+static void hash_ids(struct sha256 *h, const uint32_t *ids, size_t n)
+{
+    sha256_u64(h, n);
+    for (size_t i = 0; i < n; i++)
+        sha256_u64(h, ids[i]);
+}
+
+/* Whatever can change the answer. */
+static void hash_options(struct sha256 *h, const struct dialect_options *o)
+{
+    sha256_u64(h, o->mode);
+    sha256_u64(h, o->mode == DIALECT_SAMPLE ? o->samples : 1);
+    sha256_u64(h, o->thinking);
+    sha256_u64(h, o->thinking == THINKING_ALLOWED ? o->thinking_tokens : 0);
+    sha256_u64(h, o->top_logprobs);
+    hash_ids(h, o->yes_ids, o->n_yes_ids);
+    hash_ids(h, o->no_ids, o->n_no_ids);
+    sha256_field(h, o->prompt_before);
+    sha256_field(h, o->prompt_after);
+}
+
 void grader_digest(const struct grader *g, const struct prompt *p, size_t proposition,
                    uint8_t out[JUDGMENT_DIGEST_BYTES])
 {
@@ -543,13 +570,12 @@ void grader_digest(const struct grader *g, const struct prompt *p, size_t propos
     sha256_init(&h);
     sha256_field(&h, STR("rbr-judgment-1"));
     sha256_field(&h, g->config.name);
-    sha256_field(&h, g->config.model);
+    sha256_field(&h, g->config.ask.model);
     sha256_field(&h, g->config.revision);
     sha256_field(&h, g->config.dialect);
-    sha256_field(&h, STR("logprobs"));
+    hash_options(&h, &g->config.ask);
     sha256_u64(&h, p->policy->layout);
     sha256_u64(&h, p->policy->neutralise);
-    sha256_u64(&h, g->config.top_logprobs);
     hash_labels(&h, p->policy->yes_labels, p->policy->n_yes_labels);
     hash_labels(&h, p->policy->no_labels, p->policy->n_no_labels);
     sha256_field(&h, p->policy->prompt_template);
@@ -567,7 +593,7 @@ struct str grader_name(const struct grader *g)
 
 struct str grader_model(const struct grader *g)
 {
-    return g->config.model;
+    return g->config.ask.model;
 }
 
 void grader_stats(const struct grader *g, struct grader_stats *ret)
@@ -581,13 +607,27 @@ void grader_stats(const struct grader *g, struct grader_stats *ret)
 /* ---- lifecycle --------------------------------------------------------------------------------
  */
 
+static bool keep_ids(struct arena *a, const uint32_t **ids, size_t n)
+{
+    uint32_t *own = arena_array(a, n, sizeof(*own));
+    for (size_t i = 0; own != NULL && i < n; i++)
+        own[i] = (*ids)[i];
+    *ids = own;
+    return n == 0 || own != NULL;
+}
+
 static bool keep_config(struct grader *g, const struct grader_config *c)
 {
+    struct dialect_options *ask = &g->config.ask;
     g->config = *c;
     return arena_copy(&g->texts, c->name, &g->config.name) &&
-           arena_copy(&g->texts, c->model, &g->config.model) &&
            arena_copy(&g->texts, c->revision, &g->config.revision) &&
-           arena_copy(&g->texts, c->dialect, &g->config.dialect);
+           arena_copy(&g->texts, c->dialect, &g->config.dialect) &&
+           arena_copy(&g->texts, c->ask.model, &ask->model) &&
+           arena_copy(&g->texts, c->ask.prompt_before, &ask->prompt_before) &&
+           arena_copy(&g->texts, c->ask.prompt_after, &ask->prompt_after) &&
+           keep_ids(&g->texts, &ask->yes_ids, ask->n_yes_ids) &&
+           keep_ids(&g->texts, &ask->no_ids, ask->n_no_ids);
 }
 
 enum err_code grader_new(const struct grader_config *config, struct transport *transport,
@@ -598,21 +638,25 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
     if (dialect == NULL)
         return err_set(err, ERR_UNSUPPORTED, "grader %.*s: no dialect '%.*s'",
                        STR_ARGS(config->name), STR_ARGS(config->dialect));
+    if (dialect_check(dialect, &config->ask, err) != ERR_OK)
+        return err_wrap(err, "grader %.*s", STR_ARGS(config->name));
     if (config->n_endpoints == 0 || config->n_endpoints > INT16_MAX || config->max_in_flight == 0)
         return err_set(err, ERR_INVALID,
                        "grader %.*s: needs endpoints and max_in_flight of at least 1",
                        STR_ARGS(config->name));
     struct grader *g = mem_alloc(sizeof(*g));
     arena_init(&g->texts, 1u << 20);
-    arena_init(&g->reply, REPLY_ARENA_MAX);
+    arena_init(&g->reply, config->ask.thinking == THINKING_ALLOWED ? THOUGHT_MEMORY : REPLY_MEMORY);
     g->dialect = dialect;
+    g->questions_max = config->questions_max > 0 && config->questions_max < dialect->questions_max
+                           ? config->questions_max
+                           : dialect->questions_max;
     g->transport = transport;
     g->clock = clock;
     rng_init(&g->rng, seed);
     retry_budget_init(&g->budget, clock_mono_us(clock));
     bool kept = keep_config(g, config);
-    g->frame.options =
-        (struct dialect_options){.model = g->config.model, .top_logprobs = config->top_logprobs};
+    g->frame.options = g->config.ask;
     if (!kept || !dialect->frame(&g->texts, &g->frame)) {
         (void)grader_free(g);
         return err_set(err, ERR_LIMIT, "grader %.*s: name or model is too long",

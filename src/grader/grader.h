@@ -16,17 +16,19 @@
 #include "base/err.h"
 #include "base/heap.h"
 #include "base/rng.h"
+#include "grader/dialect.h"
 #include "grader/judgment.h"
 #include "grader/prompt.h"
 #include "grader/transport.h"
 
 struct grader;
-struct dialect; /* grader/dialect.h */
 
 struct grader_config {
     struct str name; /* as in settings; goes into rewards */
-    struct str dialect; /* "chat" */
-    struct str model, revision; /* `model` in requests */
+    struct str dialect; /* a name in dialect.c's table */
+    struct str revision;
+    struct dialect_options ask; /* model and how it is asked; copied */
+    size_t questions_max; /* in one request, where the dialect takes several; 0: as it does */
     struct transport_endpoint **endpoints;
     size_t n_endpoints;
     size_t max_in_flight; /* per endpoint: the limiter's ceiling */
@@ -34,7 +36,6 @@ struct grader_config {
     int64_t request_timeout_us; /* one attempt */
     unsigned attempts_max; /* per question; 3 */
     int64_t backoff_min_us, backoff_max_us; /* 500 ms, 8 s */
-    unsigned top_logprobs; /* 20 */
 };
 
 /* What happened on behalf of one group; becomes GraderUse in the reward. */

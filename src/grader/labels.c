@@ -56,6 +56,16 @@ static bool is_label(struct str token, const struct str *labels, size_t n)
     return false;
 }
 
+enum verdict verdict_of(const struct policy *policy, struct str word)
+{
+    struct str bare = label_strip(word);
+    if (bare.n == 0)
+        return VERDICT_NONE;
+    if (is_label(bare, policy->yes_labels, policy->n_yes_labels))
+        return VERDICT_YES;
+    return is_label(bare, policy->no_labels, policy->n_no_labels) ? VERDICT_NO : VERDICT_NONE;
+}
+
 static bool seen(struct labels_sum *s, struct str token, double logprob)
 {
     for (size_t i = 0; i < s->n_seen; i++)
@@ -76,14 +86,9 @@ bool labels_add(struct labels_sum *s, struct str token, double logprob)
         return false;
     if (logprob < below_the_list)
         return true;
-    struct str bare = label_strip(token);
-    if (bare.n == 0)
-        return true;
-    bool yes = is_label(bare, s->policy->yes_labels, s->policy->n_yes_labels);
-    if (!yes && !is_label(bare, s->policy->no_labels, s->policy->n_no_labels))
-        return true;
-    if (!seen(s, token, logprob))
-        *(yes ? &s->yes : &s->no) += exp(logprob);
+    enum verdict verdict = verdict_of(s->policy, token);
+    if (verdict != VERDICT_NONE && !seen(s, token, logprob))
+        *(verdict == VERDICT_YES ? &s->yes : &s->no) += exp(logprob);
     return true;
 }
 

@@ -26,6 +26,10 @@ struct labels_sum {
 /* What is left of token s: empty when it is only decoration. */
 struct str label_strip(struct str s);
 
+/* What a word means, after label_strip. */
+enum verdict { VERDICT_NONE, VERDICT_YES, VERDICT_NO };
+enum verdict verdict_of(const struct policy *policy, struct str word);
+
 /* Counts one alternative; the same token with the same logprob counts once. False when the logprob
  * is no logprob (positive beyond rounding). The token's bytes must stay until labels_judge. */
 bool labels_add(struct labels_sum *s, struct str token, double logprob) RBR_MUST_CHECK;

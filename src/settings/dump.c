@@ -47,6 +47,7 @@ static void print_value(struct buf *out, const struct field *f, const void *valu
     char number[32];
     switch (f->type) {
     case FIELD_TEXT:
+    case FIELD_LINES:
     case FIELD_NAME:
     case FIELD_TOPIC:
     case FIELD_BROKERS:
@@ -68,6 +69,7 @@ static void print_value(struct buf *out, const struct field *f, const void *valu
         break;
     case FIELD_PATHS:
     case FIELD_URLS:
+    case FIELD_IDS:
         print_list(out, value);
         break;
     case FIELD_COUNT:
@@ -87,7 +89,7 @@ static void print_value(struct buf *out, const struct field *f, const void *valu
 /* A section that was not needed may be without its required fields. */
 static bool is_absent(const struct field *f, const void *value)
 {
-    if (f->type == FIELD_PATHS || f->type == FIELD_URLS)
+    if (f->type == FIELD_PATHS || f->type == FIELD_URLS || f->type == FIELD_IDS)
         return ((const struct setting_list *)value)->n == 0;
     return f->required != 0 && ((const struct str *)value)->n == 0;
 }

@@ -7,6 +7,7 @@
 
 enum field_type {
     FIELD_TEXT,
+    FIELD_LINES, /* text that may have line ends and tabs in it */
     FIELD_NAME, /* letters, digits, _ and -: can stand in a key path */
     FIELD_TOPIC,
     FIELD_BROKERS,
@@ -14,6 +15,7 @@ enum field_type {
     FIELD_PATHS,
     FIELD_URL, /* http://HOST:PORT */
     FIELD_URLS,
+    FIELD_IDS, /* whole numbers, kept as text */
     FIELD_WORD, /* one of `words`, kept as text */
     FIELD_SWITCH, /* one of two words, kept as bool: the second is true */
     FIELD_ENUM, /* one of `words`, kept as its index */
@@ -25,7 +27,7 @@ enum field_type {
     FIELD_TYPES
 };
 
-enum { FIELD_WORDS_MAX = 4, FIELD_LABEL_MAX = 160, FIELD_REQUIRED = 8 };
+enum { FIELD_WORDS_MAX = 8, FIELD_LABEL_MAX = 160, FIELD_REQUIRED = 8 };
 
 struct field {
     const char *path; /* "a.b"; of one grader: "graders[].b" */

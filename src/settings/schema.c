@@ -45,8 +45,9 @@ static void print_type(struct buf *out, const struct field *f)
     else if (f->max != NULL)
         (void)buf_printf(out,
                          "\"type\": \"array\", \"minItems\": %s, \"maxItems\": %s, \"items\": "
-                         "{\"type\": \"string\", \"minLength\": 1}",
-                         f->min, f->max);
+                         "{\"type\": %s, \"minLength\": 1}",
+                         f->min, f->max,
+                         f->type == FIELD_IDS ? "[\"integer\", \"string\"]" : "\"string\"");
     else if (f->required == 0)
         (void)buf_append_z(out, "\"type\": [\"string\", \"number\", \"boolean\", \"null\"]");
     else

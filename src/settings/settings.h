@@ -43,7 +43,11 @@ struct settings_grader {
     uint64_t max_in_flight;
     bool fixed_in_flight; /* flow: adaptive | fixed */
     int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;
-    uint64_t attempts, top_logprobs;
+    uint64_t attempts, top_logprobs, questions_per_request;
+    unsigned mode, thinking; /* as enum dialect_mode and dialect_thinking have them */
+    uint64_t samples, thinking_tokens;
+    struct setting_list yes_token_ids, no_token_ids; /* digits */
+    struct str prompt_before, prompt_after;
     int64_t keep_alive_us;
     struct str tls_ca_file, tls_certificate_file, tls_key_file; /* paths */
     struct str proxy;

@@ -18,10 +18,11 @@ static bool is_scalar(struct loading *l, const struct field *f, const struct yam
 /* ---- text -------------------------------------------------------------------------------------
  */
 
-static bool has_control(struct str s)
+static bool has_control(struct str s, bool lines)
 {
     for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+        if (((unsigned char)s.p[i] < ' ' && !(lines && (s.p[i] == '\n' || s.p[i] == '\t'))) ||
+            s.p[i] == 0x7f)
             return true;
     return false;
 }
@@ -100,8 +101,9 @@ static bool check_text(struct loading *l, const struct field *f, const struct ya
         problem_of(l, f, y, "is empty; write a value, or remove the line");
         return false;
     }
-    if (has_control(y->text)) {
-        problem_of(l, f, y, "has a line end or other control character in it; remove it");
+    if (has_control(y->text, f->type == FIELD_LINES)) {
+        problem_of(l, f, y, "has a %scontrol character in it; remove it",
+                   f->type == FIELD_LINES ? "" : "line end or other ");
         return false;
     }
     if (f->type == FIELD_NAME)
@@ -166,6 +168,16 @@ static void read_text(struct loading *l, const struct field *f, const struct yam
 /* ---- lists ------------------------------------------------------------------------------------
  */
 
+static bool check_id(struct loading *l, const struct field *f, const struct yaml *y)
+{
+    uint64_t id;
+    char text[SHOWN_MAX];
+    if (num_parse_u64(y->text, &id) && id <= INT32_MAX)
+        return true;
+    problem_of(l, f, y, "'%s' is no token id; write a whole number", shown(y->text, text));
+    return false;
+}
+
 static bool check_item(struct loading *l, const struct field *f, const struct yaml *y)
 {
     if (y->kind != YAML_SCALAR || y->text.n == 0 || y->null) {
@@ -175,10 +187,12 @@ static bool check_item(struct loading *l, const struct field *f, const struct ya
                                           : "a map");
         return false;
     }
-    if (has_control(y->text)) {
+    if (has_control(y->text, false)) {
         problem_of(l, f, y, "has a line end or other control character in it; remove it");
         return false;
     }
+    if (f->type == FIELD_IDS)
+        return check_id(l, f, y);
     return f->type != FIELD_URLS || check_url(l, f, y);
 }
 
@@ -224,20 +238,22 @@ static void read_list(struct loading *l, const struct field *f, const struct yam
 /* ---- words ------------------------------------------------------------------------------------
  */
 
-static void list_words(const struct field *f, char out[80])
+enum { WORDS_SHOWN_MAX = 160 };
+
+static void list_words(const struct field *f, char out[WORDS_SHOWN_MAX])
 {
     size_t n = 0;
     out[0] = '\0';
     for (size_t i = 0; i < FIELD_WORDS_MAX && f->words[i] != NULL; i++) {
         bool last = i + 1 == FIELD_WORDS_MAX || f->words[i + 1] == NULL;
         const char *before = i == 0 ? "" : last ? " or " : ", ";
-        n += (size_t)snprintf(out + n, 80 - n, "%s%s", before, f->words[i]);
+        n += (size_t)snprintf(out + n, WORDS_SHOWN_MAX - n, "%s%s", before, f->words[i]);
     }
 }
 
 static bool find_word(struct loading *l, const struct field *f, const struct yaml *y, size_t *ret)
 {
-    char text[SHOWN_MAX], words[80];
+    char text[SHOWN_MAX], words[WORDS_SHOWN_MAX];
     if (!is_scalar(l, f, y))
         return false;
     for (size_t i = 0; i < FIELD_WORDS_MAX && f->words[i] != NULL; i++) {
@@ -325,6 +341,7 @@ void value_read(struct loading *l, const struct field *f, const struct yaml *y, 
 {
     switch (f->type) {
     case FIELD_TEXT:
+    case FIELD_LINES:
     case FIELD_NAME:
     case FIELD_TOPIC:
     case FIELD_BROKERS:
@@ -334,6 +351,7 @@ void value_read(struct loading *l, const struct field *f, const struct yaml *y, 
         break;
     case FIELD_PATHS:
     case FIELD_URLS:
+    case FIELD_IDS:
         read_list(l, f, y, to);
         break;
     case FIELD_WORD:

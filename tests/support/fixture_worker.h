@@ -109,15 +109,14 @@ static inline struct worker *world_start(
     k->endpoints[0] = &k->endpoint;
     struct grader_config grader = {.name = STR("g"),
                                    .dialect = STR("chat"),
-                                   .model = STR("m"),
+                                   .ask = {.model = STR("m"), .top_logprobs = 20},
                                    .endpoints = k->endpoints,
                                    .n_endpoints = 1,
                                    .max_in_flight = 64,
                                    .request_timeout_us = 10 * SECOND,
                                    .attempts_max = 3,
                                    .backoff_min_us = SECOND / 2,
-                                   .backoff_max_us = 8 * SECOND,
-                                   .top_logprobs = 20};
+                                   .backoff_max_us = 8 * SECOND};
     if (grader_new(&grader, &k->server.port, &w->clock.clock, seed, &k->grader, NULL) != ERR_OK)
         abort();
     k->cache = cache_mem_new(CACHE_BYTES);

@@ -89,11 +89,6 @@ static const struct shape refused[] = {
      REASON_UNPARSEABLE_VERDICT, false, 0, 0},
     {"content null", CONTENT("null"), REASON_UNPARSEABLE_VERDICT, false, 0, 0},
     {"content empty", CONTENT("[]"), REASON_UNPARSEABLE_VERDICT, false, 0, 0},
-    {"the older completions shape",
-     "{\"choices\":[{\"message\":{\"content\":\"Yes\"},\"logprobs\":{\"tokens\":[\"Yes\"],"
-     "\"token_logprobs\":[-0.1],\"top_logprobs\":[{\"Yes\":-0.1,\"No\":-2.4}],\"text_offset\":[0]}}"
-     "]}",
-     REASON_UNPARSEABLE_VERDICT, false, 0, 0},
     {"no alternatives", CONTENT(TOP("")), REASON_UNPARSEABLE_VERDICT, false, 0, 0},
     {"refusal",
      "{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"I "

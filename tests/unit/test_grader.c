@@ -104,7 +104,7 @@ static struct grader_config config_of(struct bench *b, size_t endpoints)
     return (struct grader_config){
         .name = STR("main"),
         .dialect = STR("chat"),
-        .model = STR("judge-1"),
+        .ask = {.model = STR("judge-1"), .top_logprobs = 20},
         .revision = STR("r1"),
         .endpoints = b->list,
         .n_endpoints = endpoints,
@@ -114,7 +114,6 @@ static struct grader_config config_of(struct bench *b, size_t endpoints)
         .attempts_max = 3,
         .backoff_min_us = SECOND / 2,
         .backoff_max_us = 8 * SECOND,
-        .top_logprobs = 20,
     };
 }
 
@@ -745,11 +744,11 @@ static void a_digest_is_stable_and_sees_every_ingredient(void **state RBR_UNUSED
         if (i == 0)
             c.name = STR("other");
         else if (i == 1)
-            c.model = STR("other");
+            c.ask.model = STR("other");
         else if (i == 2)
             c.revision = STR("other");
         else
-            c.top_logprobs = 5;
+            c.ask.top_logprobs = 5;
         assert_int_equal(grader_new(&c, &b->server.port, &b->clock.clock, 1, &g, NULL), ERR_OK);
         grader_digest(g, &b->prompt, 0, digests[n++]);
         (void)grader_free(g);

@@ -34,7 +34,7 @@ static void bench_init(struct bench *b)
     fixture_transport_init(&b->server, &b->clock, never, NULL);
     struct grader_config config = {.name = STR("g"),
                                    .dialect = STR("chat"),
-                                   .model = STR("m"),
+                                   .ask = {.model = STR("m"), .top_logprobs = 20},
                                    .endpoints = b->endpoints,
                                    .n_endpoints = 1,
                                    .max_in_flight = 1,

@@ -60,13 +60,12 @@ static struct bench *bench_new(const char *policy_text)
     b->list[0] = &b->endpoint;
     struct grader_config config = {.name = STR("g"),
                                    .dialect = STR("chat"),
-                                   .model = STR("m"),
+                                   .ask = {.model = STR("m"), .top_logprobs = 20},
                                    .endpoints = b->list,
                                    .n_endpoints = 1,
                                    .max_in_flight = 4,
                                    .request_timeout_us = SECOND,
-                                   .attempts_max = 1,
-                                   .top_logprobs = 20};
+                                   .attempts_max = 1};
     assert_int_equal(grader_new(&config, &b->server.port, &b->clock.clock, 1, &b->grader, NULL),
                      ERR_OK);
     b->policy = grading_policy(policy_text);

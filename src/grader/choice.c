@@ -1,0 +1,232 @@
+/* Choices of chat and completions replies: P(yes) from the alternatives at one position, or from
+ * the text. Facts about servers: docs/graders.md. */
+#include "grader/labels.h"
+#include "grader/reply.h"
+
+enum { POSITIONS_MAX = 4 }; /* tokens looked at for the first one that says something */
+
+/* ---- logprobs, in either shape ---------------------------------------------------------------
+ */
+
+/* One generated token. The chat API has a list of objects; the completions API, and chat replies of
+ * llama-cpp-python up to 0.3.2, have lists side by side, with alternatives as a map. */
+struct cursor {
+    const struct json *token, *logprob, *top; /* siblings; of the chat API: token alone */
+    bool parallel;
+};
+
+struct position {
+    struct str token;
+    const struct json *logprob, *top;
+};
+
+static const struct json *first_of(const struct json *list)
+{
+    return list != NULL ? list->child : NULL;
+}
+
+static bool open_cursor(const struct json *logprobs, struct cursor *c)
+{
+    const struct json *content = reply_array(logprobs, STR("content"));
+    *c = (struct cursor){.token = first_of(content), .parallel = content == NULL};
+    if (c->parallel) {
+        c->token = first_of(reply_array(logprobs, STR("tokens")));
+        c->logprob = first_of(reply_array(logprobs, STR("token_logprobs")));
+        c->top = first_of(reply_array(logprobs, STR("top_logprobs")));
+    }
+    return c->token != NULL;
+}
+
+static struct position position_at(const struct cursor *c)
+{
+    if (c->parallel)
+        return (struct position){reply_text(c->token), c->logprob, c->top};
+    return (struct position){reply_text(json_get(c->token, STR("token"))),
+                             json_get(c->token, STR("logprob")),
+                             json_get(c->token, STR("top_logprobs"))};
+}
+
+static const struct json *next_of(const struct json *v)
+{
+    return v != NULL ? v->next : NULL;
+}
+
+static bool advance(struct cursor *c)
+{
+    c->token = next_of(c->token);
+    c->logprob = next_of(c->logprob);
+    c->top = next_of(c->top);
+    return c->token != NULL;
+}
+
+/* Past the token that ends "</think>", however it is cut into tokens. */
+static bool skip_thinking(struct cursor *c)
+{
+    static const struct str end = STR_INIT("</think>");
+    size_t seen = 0;
+    do {
+        struct str token = position_at(c).token;
+        for (size_t i = 0; i < token.n && seen < end.n; i++)
+            seen = token.p[i] == end.p[seen] ? seen + 1 : token.p[i] == end.p[0] ? 1 : 0;
+        if (seen == end.n)
+            return advance(c);
+    } while (advance(c));
+    return false;
+}
+
+/* To the first token that says something; to where it is when the first few say nothing. */
+static void skip_blank(struct cursor *c)
+{
+    struct cursor at = *c;
+    size_t looked = 0;
+    do {
+        if (label_strip(position_at(&at).token).n > 0) {
+            *c = at;
+            return;
+        }
+    } while (++looked < POSITIONS_MAX && advance(&at));
+}
+
+/* A null logprob means below the list. False: not an alternative at all. */
+static bool add(struct labels_sum *sum, struct str token, const struct json *logprob)
+{
+    if (logprob == NULL)
+        return false;
+    if (logprob->type == JSON_NULL)
+        return true;
+    return logprob->type == JSON_NUMBER && labels_add(sum, token, logprob->number);
+}
+
+static bool add_alternative(struct labels_sum *sum, const struct json *v, bool map)
+{
+    if (map)
+        return add(sum, v->key, v);
+    const struct json *token = json_get(v, STR("token"));
+    return token != NULL && token->type == JSON_STRING &&
+           add(sum, token->string, json_get(v, STR("logprob")));
+}
+
+static bool in_list(const struct json *top, struct str token)
+{
+    if (top->type == JSON_OBJECT)
+        return json_get(top, token) != NULL;
+    for (const struct json *v = top->child; v != NULL; v = v->next)
+        if (str_eq(reply_text(json_get(v, STR("token"))), token))
+            return true;
+    return false;
+}
+
+static struct answer read_position(const struct position *at, bool map, const struct policy *policy)
+{
+    struct labels_sum sum = {.policy = policy};
+    if (at->top == NULL || at->top->type != (map ? JSON_OBJECT : JSON_ARRAY))
+        return answer_broken();
+    if (at->top->count == 0) /* the sampled token alone is a verdict, not a probability */
+        return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
+    bool ok = true;
+    for (const struct json *v = at->top->child; v != NULL; v = v->next)
+        ok = add_alternative(&sum, v, map) && ok;
+    if (!in_list(at->top, at->token))
+        ok = add(&sum, at->token, at->logprob) && ok;
+    return ok ? labels_judge(&sum) : answer_broken();
+}
+
+/* Asking a server again that gives no logprobs, or a model that does not come to an end, changes
+ * nothing. */
+static struct answer read_logprobs(const struct json *logprobs, bool thinks,
+                                   const struct policy *policy)
+{
+    struct cursor c;
+    if (!open_cursor(logprobs, &c) || (thinks && !skip_thinking(&c)))
+        return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
+    skip_blank(&c);
+    struct position at = position_at(&c);
+    return read_position(&at, c.parallel, policy);
+}
+
+/* ---- text -------------------------------------------------------------------------------------
+ */
+
+static struct str choice_text(const struct json *choice)
+{
+    const struct json *message = json_get(choice, STR("message"));
+    return reply_text(message != NULL ? json_get(message, STR("content"))
+                                      : json_get(choice, STR("text")));
+}
+
+static enum verdict read_text(struct str text, bool thinks, const struct policy *policy)
+{
+    static const struct str end = STR_INIT("</think>");
+    size_t at;
+    while (thinks && (at = str_find(text, end, 0)) != SIZE_MAX)
+        text = str_sub(text, at + end.n, text.n);
+    text = label_strip(text);
+    size_t word = 0;
+    while (word < text.n && !char_is_space(text.p[word]))
+        word++;
+    return verdict_of(policy, str_sub(text, 0, word));
+}
+
+/* ---- choices ----------------------------------------------------------------------------------
+ */
+
+/* Why a choice cannot be read at all; false: it can. */
+static bool is_unreadable(const struct json *choice, struct answer *ret)
+{
+    const struct json *message = json_get(choice, STR("message"));
+    struct str finish = reply_text(json_get(choice, STR("finish_reason")));
+    bool refused = reply_text(json_get(message, STR("refusal"))).n > 0 ||
+                   str_eq(finish, STR("content_filter"));
+    *ret = refused ? answer_ungraded(REASON_GRADER_REJECTED) : answer_broken();
+    return refused || str_eq(finish, STR("abort"));
+}
+
+struct answer reply_choice(const struct json *choice, const struct dialect_options *options,
+                           const struct policy *policy)
+{
+    bool thinks = options->thinking == THINKING_ALLOWED;
+    struct answer unreadable;
+    if (is_unreadable(choice, &unreadable))
+        return unreadable;
+    if (options->mode == DIALECT_LOGPROBS)
+        return read_logprobs(json_get(choice, STR("logprobs")), thinks, policy);
+    enum verdict verdict = read_text(choice_text(choice), thinks, policy);
+    if (verdict == VERDICT_NONE)
+        return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
+    return (struct answer){.probability = verdict == VERDICT_YES ? 1 : 0, .mass = 1};
+}
+
+struct answer reply_samples(const struct json *choices, const struct dialect_options *options,
+                            const struct policy *policy)
+{
+    size_t k = options->samples, yes = 0, no = 0, rejected = 0;
+    const struct json *choice = choices->child;
+    if (choices->count < k) /* a server that does not know `n` */
+        return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
+    for (size_t i = 0; i < k; i++, choice = choice->next) {
+        struct answer a = reply_choice(choice, options, policy);
+        if (a.retry)
+            return a;
+        rejected += a.reason == REASON_GRADER_REJECTED;
+        if (a.reason == REASON_NONE)
+            *(a.probability > 0 ? &yes : &no) += 1;
+    }
+    struct labels_sum sum = {
+        .policy = policy, .yes = (double)yes / (double)k, .no = (double)no / (double)k};
+    return rejected == k ? answer_ungraded(REASON_GRADER_REJECTED) : labels_judge(&sum);
+}
+
+void reply_choices_by_index(const struct json *root, const struct dialect_options *options,
+                            const struct policy *policy, struct answer *answers, size_t n)
+{
+    const struct json *choices = reply_array(root, STR("choices"));
+    uint64_t seen[(DIALECT_QUESTIONS_MAX + 63) / 64] = {0};
+    for (const struct json *v = first_of(choices); v != NULL; v = v->next) {
+        int64_t i;
+        if (!json_integer(json_get(v, STR("index")), 0, (int64_t)n - 1, &i))
+            continue;
+        bool again = (seen[i / 64] >> (i % 64) & 1) != 0;
+        seen[i / 64] |= UINT64_C(1) << (i % 64);
+        answers[i] = again ? answer_broken() : reply_choice(v, options, policy);
+    }
+}

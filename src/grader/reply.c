@@ -1,0 +1,79 @@
+#include "grader/reply.h"
+
+#include <math.h>
+
+#include "base/num.h"
+
+struct str reply_text(const struct json *v)
+{
+    return v != NULL && v->type == JSON_STRING ? v->string : (struct str){0};
+}
+
+static uint64_t count(const struct json *object, const char *key, const char *other)
+{
+    const struct json *v = json_get(object, str_z(key));
+    int64_t n = 0;
+    if (v == NULL)
+        v = json_get(object, str_z(other));
+    return json_integer(v, 0, INT64_MAX, &n) ? (uint64_t)n : 0;
+}
+
+/* Chat and completions count "prompt" and "completion" tokens, the decision APIs "input" and
+ * "output". */
+static void read_usage(const struct json *root, struct dialect_reply *ret)
+{
+    const struct json *usage = json_get(root, STR("usage"));
+    const struct json *details = json_get(usage, STR("prompt_tokens_details"));
+    if (details == NULL)
+        details = json_get(usage, STR("input_tokens_details"));
+    ret->model = reply_text(json_get(root, STR("model")));
+    ret->system_fingerprint = reply_text(json_get(root, STR("system_fingerprint")));
+    ret->input_tokens = count(usage, "prompt_tokens", "input_tokens");
+    ret->output_tokens = count(usage, "completion_tokens", "output_tokens");
+    ret->cached_input_tokens = count(details, "cached_tokens", "cached_tokens");
+}
+
+const struct json *reply_begin(struct arena *a, struct str body, struct answer *answers, size_t n,
+                               struct dialect_reply *ret)
+{
+    struct json_fault fault;
+    const struct json *root = json_parse(a, body, &fault);
+    *ret = (struct dialect_reply){0};
+    for (size_t i = 0; i < n; i++)
+        answers[i] = answer_broken();
+    if (root == NULL || root->type != JSON_OBJECT)
+        return NULL;
+    read_usage(root, ret);
+    return root;
+}
+
+const struct json *reply_array(const struct json *v, struct str key)
+{
+    const struct json *list = json_get(v, key);
+    return list != NULL && list->type == JSON_ARRAY ? list : NULL;
+}
+
+size_t reply_question(struct str name, size_t n)
+{
+    uint64_t k;
+    bool ok =
+        name.n > 1 && name.p[0] == 'q' && num_parse_u64(str_sub(name, 1, name.n), &k) && k < n;
+    return ok ? (size_t)k : SIZE_MAX;
+}
+
+struct answer reply_probability(const struct json *p, const struct json *mass,
+                                const struct policy *policy)
+{
+    const double most = 1.01; /* servers round */
+    double m = 1;
+    if (p == NULL || p->type != JSON_NUMBER || !(p->number >= 0 && p->number <= 1))
+        return answer_broken();
+    if (mass != NULL && mass->type != JSON_NULL) {
+        if (mass->type != JSON_NUMBER || !(mass->number >= 0 && mass->number <= most))
+            return answer_broken();
+        m = mass->number < 1 ? mass->number : 1;
+    }
+    if (m < policy->min_mass || m == 0)
+        return (struct answer){.reason = REASON_LOW_PROBABILITY_MASS, .mass = m};
+    return (struct answer){.probability = p->number, .mass = m};
+}

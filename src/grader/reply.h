@@ -1,0 +1,41 @@
+/* What the replies of several dialects have in common, for their `read`. Pure; texts point into the
+ * reply or its arena. */
+#ifndef RBR_GRADER_REPLY_H
+#define RBR_GRADER_REPLY_H
+
+#include "base/json.h"
+#include "grader/dialect.h"
+
+/* The reply's object with model and usage taken from it; NULL when it is none. All answers are
+ * broken until they are read. */
+const struct json *reply_begin(struct arena *a, struct str body, struct answer *answers, size_t n,
+                               struct dialect_reply *ret) RBR_MUST_CHECK;
+
+/* The elements of an array member, or NULL. */
+const struct json *reply_array(const struct json *v, struct str key);
+
+/* A text, or an empty one for anything else. */
+struct str reply_text(const struct json *v);
+
+/* Which question "q7" means; SIZE_MAX when it is not one of n. */
+size_t reply_question(struct str name, size_t n);
+
+/* A probability that the server computed itself, and the mass it reports, if it does. */
+struct answer reply_probability(const struct json *p, const struct json *mass,
+                                const struct policy *policy);
+
+/* What a choice (of a chat or a completion) says, by the options' mode: its logprobs at the first
+ * token that says something, or its text. Understands the chat API's logprobs (`content`) and the
+ * completions API's (`tokens`, `top_logprobs` as maps) wherever they come. */
+struct answer reply_choice(const struct json *choice, const struct dialect_options *options,
+                           const struct policy *policy);
+
+/* mode sample: the share of yes among the choices. */
+struct answer reply_samples(const struct json *choices, const struct dialect_options *options,
+                            const struct policy *policy);
+
+/* choices[].index says which question; each choice once. */
+void reply_choices_by_index(const struct json *root, const struct dialect_options *options,
+                            const struct policy *policy, struct answer *answers, size_t n);
+
+#endif

@@ -1,0 +1,8 @@
+/* Replies with several choices. */
+#include "../support/dialect_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct dialect_options options = {.top_logprobs = 20};
+    return fuzz_dialect(&dialect_chat_batch, &options, 3, data, size);
+}
