@@ -176,6 +176,8 @@ static bool look_up(struct judge_req *req, struct judgment *judgment)
     char *model = req->result.use.response_model;
     if (cache == NULL || !cache->get(cache, judgment->digest, &entry))
         return false;
+    if (entry.mass < req->judge->policy->min_mass) /* enough for another policy, not for this */
+        return false;
     judgment->status = JUDGMENT_GRADED;
     judgment->probability = entry.probability;
     judgment->mass = entry.mass;

@@ -331,7 +331,7 @@ static void only_what_is_missing_is_asked(void **state RBR_UNUSED)
 {
     struct bench *b = bench_new(GRADING_POLICY("{response} {question}", ""));
     struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
-    struct cache_entry known = cache_entry_of(3), got;
+    struct cache_entry known = {.probability = 0.25, .mass = 1}, got;
     uint8_t digest[JUDGMENT_DIGEST_BYTES];
     assert_false(judge_start(&b->judge, &b->req));
     memcpy(digest, judgment(b, "q2")->digest, sizeof(digest));
@@ -349,6 +349,27 @@ static void only_what_is_missing_is_asked(void **state RBR_UNUSED)
     assert_true(cache->get(cache, judgment(b, "q1")->digest, &got));
     assert_true(got.probability == judgment(b, "q1")->probability);
     assert_int_equal(got.graded_ms, 1005); /* it was among the first four */
+    bench_free(b);
+    cache_free(cache);
+}
+
+/* min_mass is no part of the digest: another policy may have taken less for an answer. */
+static void too_little_mass_for_this_policy_is_asked_again(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY("grading: {min_mass: 0.5}\n"));
+    struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
+    struct cache_entry e = {.probability = 0.25, .mass = 0.4};
+    assert_false(judge_start(&b->judge, &b->req));
+    cache->put(cache, judgment(b, "q0")->digest, &e);
+    judge_cancel(&b->req);
+    run(b);
+    again(b);
+    assert_false(judge_start(&b->judge, &b->req));
+    run(b);
+    assert_int_equal(b->server.requests, 1);
+    assert_true(judgment(b, "q0")->probability > 0.8);
+    again(b);
+    assert_true(judge_start(&b->judge, &b->req));
     bench_free(b);
     cache_free(cache);
 }
@@ -433,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_question_is_asked_once),
         cmocka_unit_test(another_question_or_text_is_asked),
         cmocka_unit_test(only_what_is_missing_is_asked),
+        cmocka_unit_test(too_little_mass_for_this_policy_is_asked_again),
         cmocka_unit_test(a_failure_is_not_kept),
         cmocka_unit_test(given_labels_are_not_kept),
         cmocka_unit_test(each_answer_is_kept_when_it_comes),
