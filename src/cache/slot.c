@@ -29,8 +29,8 @@ static uint64_t checksum(struct sha256 *h, const struct slot *s)
 
 enum slot_state slot_state(struct sha256 *h, const struct slot *s)
 {
-    static const struct slot empty;
-    if (memcmp(s, &empty, sizeof(empty)) == 0)
+    static const char empty[SLOT_BYTES];
+    if (memcmp((const char *)s, empty, sizeof(empty)) == 0)
         return SLOT_EMPTY;
     return s->check == checksum(h, s) && s->model_n <= CACHE_MODEL_MAX ? SLOT_GOOD : SLOT_DAMAGED;
 }

@@ -8,7 +8,7 @@
 #include "cache_fixture.h"
 #include "obs/log.h"
 
-enum { KIB = 1024 };
+#define KIB UINT64_C(1024)
 
 static char path[64];
 
@@ -81,21 +81,21 @@ static void the_oldest_of_a_full_bucket_goes(void **state RBR_UNUSED)
 /* Twice as many as there is room for: most of the newer half is there, the bound holds. */
 static void a_full_cache_keeps_what_is_new(void **state RBR_UNUSED)
 {
-    enum { ROOM = 8192 };
+    const uint64_t room = 8192;
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-        struct cache *c = kinds[k](ROOM * 128);
+        struct cache *c = kinds[k](room * 128);
         size_t kept = 0, kept_new = 0;
-        for (uint64_t i = 0; i < 2 * ROOM; i++)
+        for (uint64_t i = 0; i < 2 * room; i++)
             cache_put_number(c, i);
-        for (uint64_t i = 0; i < 2 * ROOM; i++) {
+        for (uint64_t i = 0; i < 2 * room; i++) {
             enum cache_answer answer = cache_get_number(c, i);
             assert_int_not_equal(answer, CACHE_WRONG);
             kept += answer == CACHE_RIGHT;
-            kept_new += answer == CACHE_RIGHT && i >= 2 * ROOM - ROOM / 2;
+            kept_new += answer == CACHE_RIGHT && i >= 2 * room - room / 2;
         }
-        assert_int_equal(c->stats.bytes, ROOM * 128);
-        assert_true(kept > ROOM * 9 / 10 && kept <= ROOM);
-        assert_true(kept_new > ROOM / 2 * 97 / 100);
+        assert_int_equal(c->stats.bytes, room * 128);
+        assert_true(kept > room * 9 / 10 && kept <= room);
+        assert_true(kept_new > room / 2 * 97 / 100);
         cache_free(c);
     }
 }
