@@ -1,13 +1,17 @@
 /* Our own share of a request, piece by piece, in CPU nanoseconds per call. One JSON line a piece.
  *
  * usage: bench_micro [SECONDS_PER_PIECE] */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "base/json.h"
 #include "bench_common.h"
+#include "cache/cache.h"
 #include "grader/dialect.h"
 #include "grader/grader.h"
 #include "grader/labels.h"
 
-enum { QUESTION_TEXT = 1750, PIECE_RUNS = 5 };
+enum { QUESTION_TEXT = 1750, PIECE_RUNS = 5, CACHE_BYTES = 64 << 20, CACHE_JUDGMENTS = 100000 };
 
 static const char policy_text[] =
     "policy: {id: bench}\n"
@@ -26,6 +30,8 @@ struct subject {
     struct str reply;
     char reply_text[4096], text[QUESTION_TEXT];
     struct message turns[2];
+    struct cache *cache;
+    uint64_t judgment; /* number of the next */
     uint64_t sum; /* so that nothing is optimised away */
 };
 
@@ -85,6 +91,44 @@ static void digest(struct subject *s)
     s->sum += out[0];
 }
 
+/* As good as SHA-256 to spread them, and cheap beside what is measured. */
+static void number_digest(uint64_t number, uint8_t out[JUDGMENT_DIGEST_BYTES])
+{
+    uint64_t x = number * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x ^= x >> 27;
+    memcpy(out, &x, sizeof(x));
+    memcpy(out + sizeof(x), &number, sizeof(number));
+}
+
+static void cache_put(struct subject *s)
+{
+    uint8_t digest[JUDGMENT_DIGEST_BYTES];
+    struct cache_entry e = {.probability = 0.5,
+                            .mass = 1,
+                            .graded_ms = 1700000000000,
+                            .model_n = 7,
+                            .model = "judge-1"};
+    number_digest(s->judgment++ % CACHE_JUDGMENTS, digest);
+    s->cache->put(s->cache, digest, &e);
+}
+
+static void cache_hit(struct subject *s)
+{
+    uint8_t digest[JUDGMENT_DIGEST_BYTES];
+    struct cache_entry e;
+    number_digest(s->judgment++ % CACHE_JUDGMENTS, digest);
+    s->sum += s->cache->get(s->cache, digest, &e);
+}
+
+static void cache_miss(struct subject *s)
+{
+    uint8_t digest[JUDGMENT_DIGEST_BYTES];
+    struct cache_entry e;
+    number_digest(CACHE_JUDGMENTS + s->judgment++, digest);
+    s->sum += s->cache->get(s->cache, digest, &e);
+}
+
 static void neutralise(struct subject *s)
 {
     static struct buf b = {.max = 1 << 20};
@@ -135,6 +179,34 @@ static void measure(const char *name, void (*piece)(struct subject *), struct su
     (void)fflush(stdout);
 }
 
+static void measure_cache(const char *name, struct cache *cache, struct subject *s, double seconds)
+{
+    static const struct {
+        const char *what;
+        void (*piece)(struct subject *);
+    } pieces[] = {{"put", cache_put}, {"hit", cache_hit}, {"miss", cache_miss}};
+    char text[64];
+    s->cache = cache;
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        (void)snprintf(text, sizeof(text), "%s_%s", name, pieces[i].what);
+        measure(text, pieces[i].piece, s, seconds);
+    }
+    cache_free(cache);
+}
+
+static void measure_caches(struct subject *s, double seconds)
+{
+    char path[] = "bench-cache-XXXXXX";
+    int fd = mkstemp(path);
+    struct cache *file;
+    if (fd < 0 || cache_file_new(path, CACHE_BYTES, &file, NULL) != ERR_OK)
+        bench_die("no cache can be made here");
+    (void)close(fd);
+    measure_cache("cache_file", file, s, seconds);
+    measure_cache("cache_memory", cache_mem_new(CACHE_BYTES), s, seconds);
+    (void)unlink(path);
+}
+
 static void never_sent(struct transport *t RBR_UNUSED, struct transport_req *req RBR_UNUSED)
 {
     abort();
@@ -170,6 +242,7 @@ int main(int argc, char **argv)
     measure("prompt_build_4k", prompt, &s, seconds);
     measure("body_parts_joined_4k", body, &s, seconds);
     measure("digest", digest, &s, seconds);
+    measure_caches(&s, seconds);
     (void)grader_free(s.grader);
     arena_done(&s.arena);
     arena_done(&frame);
