@@ -36,6 +36,7 @@ TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 INPUT, OUTPUT, DEAD, GROUP = "completions", "rewards", "dead-letters", "soak"
 SESSION_SECONDS = 3  # of the group: who is not heard of for so long is out
 RECOVERY_SECONDS = 30  # each partition gives rewards again within this
+IN_FLIGHT = 32  # grader calls of a worker at a time, at most
 PATIENCE_SECONDS = 150  # how long a slow recovery is waited for, to tell slow from stuck
 KILLS = ("kill", "kill_open", "kill_twice", "kill_all")
 IDENTITIES = ("static", "dynamic", "default")
@@ -140,6 +141,7 @@ class Soak:
         self.violations = []
         self.recovery = collections.defaultdict(list)  # kind -> seconds
         self.redone = collections.defaultdict(list)  # kind -> grader calls asked again
+        self.latest = None  # kind of the last fault, and how much was asked again by its recovery
         self.in_flight = []  # at each kill, of the worker that died
         self.rates = {}
         self.deaths = 0
@@ -161,7 +163,8 @@ class Soak:
         elif identity == "dynamic":
             kafka["transactional_id"] = f"{GROUP}-w{number}"
         config = settings(self.broker.bootstrap, f"{self.grader.url}/w{number}", [TINY], kafka=kafka,
-                          grader={"max_in_flight": 32, "flow": "fixed"}, limits={"drain": "3s"})
+                          grader={"max_in_flight": IN_FLIGHT, "flow": "fixed"}, limits={"drain": "3s"},
+                          cache={"path": None if o.no_cache else str((self.folder / "judgments").resolve())})
         return Worker(self.folder, config, f"w{number}")
 
     def set_up(self):
@@ -314,12 +317,21 @@ class Soak:
     def strike(self, kind):
         time.sleep(self.rng.uniform(0.1, 1.0))
         self.look_after()
+        self.count_the_rest()
         repeated, self.moment = self.grader.stats()["repeated"], None
         getattr(self, "broker_" if kind == "broker" else kind)()
         self.recover(kind, self.moment or time.time())  # of a kill that moment, else the end of the fault
-        self.redone[kind].append(self.grader.stats()["repeated"] - repeated)
+        self.latest = (kind, self.grader.stats()["repeated"])
+        self.redone[kind].append(self.latest[1] - repeated)
         self.say(f"{time.monotonic() - self.started:7.1f} s  {kind:10}  recovered in {self.recovery[kind][-1]:5.2f} s  "
                  f"asked again {self.redone[kind][-1]:4}  rewards {len(self.monitor.seen)}")
+
+    def count_the_rest(self):
+        """What is asked again later, until the next fault, is of the last one too."""
+        if self.latest is not None:
+            kind, counted = self.latest
+            self.redone[kind][-1] += self.grader.stats()["repeated"] - counted
+            self.latest = None
 
     def recover(self, kind, moment):
         """Every partition gives rewards that were worked out after the fault."""
@@ -372,6 +384,10 @@ class Soak:
         while len(self.monitor.seen) < total and time.monotonic() < end:
             self.look_after()
             time.sleep(0.1)
+        self.count_the_rest()
+        again = sum(n for kind in KILLS for n in self.redone[kind])
+        if again > IN_FLIGHT * self.deaths and not self.options.no_cache:
+            self.broken(f"{again} questions were asked again after {self.deaths} kills, with {IN_FLIGHT} in flight at most")
         for w in self.workers:
             self.leave(w)
         end = time.monotonic() + 90  # a transaction that was left open is ended by the broker within its timeout
@@ -453,7 +469,8 @@ class Soak:
         for kind, v in result["recovery_s"].items():
             self.say(f"  {kind:10} {result['faults'][kind]:4} times  recovery median {v['median']:6.2f} s  max {v['max']:6.2f} s  "
                      f"asked again, mean {statistics.mean(self.redone[kind]):.0f}")
-        self.say(f"  asked again per kill {result['redone_per_kill']}, in flight at a kill {result['in_flight_per_kill']}")
+        self.say(f"  asked again per kill {result['redone_per_kill']}, in flight at a kill {result['in_flight_per_kill']} "
+                 f"as the grader saw it, {IN_FLIGHT} of a worker at most")
         self.say("  rewards a second: " + ", ".join(f"{k} {v}" for k, v in result["rewards_per_s"].items()))
         for line in self.exits:
             self.say(f"  ended by itself: {line}")
@@ -484,6 +501,7 @@ def options(arguments=()):
     p.add_argument("--delivery", choices=("exactly_once", "at_least_once"), default="exactly_once")
     p.add_argument("--backlog", type=int, default=500, help="unrewarded records of a partition")
     p.add_argument("--delay-ms", type=float, default=4, help="of each answer of the grader")
+    p.add_argument("--no-cache", action="store_true", help="workers keep judgments in memory, not in a file that they share")
     p.add_argument("--calm", type=float, default=10, help="seconds without faults at the start, for comparison")
     p.add_argument("--folder", help="for logs and Kafka's data; kept")
     o = p.parse_args(list(arguments))

@@ -1,0 +1,181 @@
+"""Kept judgments: what was answered is not asked again, not after a kill, not by another worker of the host, not by another group."""
+
+import pathlib
+import re
+
+import protos
+import records
+from worker import rbr
+
+TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
+IN_FLIGHT = 16
+
+
+def put(scene, count, seed, partitions=2):
+    scene.write([(n % partitions, b"k", records.to_json(records.make(n, seed)), []) for n in range(count)])
+
+
+def worker(scene, name, **changes):
+    """Publishes seldom, so that much is answered and not yet published at any moment."""
+    changes.setdefault("kafka", {"instance_id": name})
+    changes.setdefault("cache", {"path": str(scene.folder / "judgments")})
+    changes.setdefault("limits", {"publish_interval": "1s", "drain": "3s"})
+    return scene.worker([TINY], grader={"max_in_flight": IN_FLIGHT, "flow": "fixed"}, **changes)
+
+
+def start_counting(scene, delay=0.02):
+    scene.grader.count_repeats()
+    scene.grader.delay(delay)
+
+
+def wait_for_more_requests(scene, n):
+    scene.grader.wait_for_requests(scene.grader.stats()["requests"] + n)
+
+
+def rewards(scene):
+    return [protos.reward_pb2.Reward.FromString(m.value) for m in scene.rewards()]
+
+
+def verify(scene):
+    result = rbr("cache", "verify", scene.folder / "judgments")
+    found = dict(line.split(None, 1) for line in result.stdout.decode().splitlines())
+    return result.returncode, found
+
+
+def test_a_kill_costs_no_more_than_the_calls_in_flight(scene):
+    scene.create(partitions=2)
+    put(scene, 2000, seed=71)
+    start_counting(scene)
+    w = worker(scene, "one")
+    kills = 6
+    for _ in range(kills):
+        wait_for_more_requests(scene, 500)
+        w.process.kill()
+        w.process.wait()
+        w.start()
+    scene.grader.delay(0)
+    scene.wait_for(2000, 60, w)
+    assert w.stop() == 0
+    scene.assert_conserved()
+    again = scene.grader.stats()["repeated"]
+    print(f"asked again per kill: {again / kills:.1f}, in flight at most {IN_FLIGHT}")
+    assert 0 < again <= kills * IN_FLIGHT
+    assert "cache.unusable" not in w.log() and "cache.begun_anew" not in w.log()
+    code, found = verify(scene)
+    assert code == 0 and found["damaged"] == "0"
+
+
+def test_another_worker_of_the_host_finds_what_a_dead_one_was_answered(scene):
+    scene.create(partitions=2)
+    put(scene, 1500, seed=72)
+    start_counting(scene)
+    dying, other = (worker(scene, name, kafka={"transactional_id": f"{scene.group}-{name}"}) for name in "ab")
+    dying.wait_for_log("source.assigned")
+    other.wait_for_log("source.assigned")
+    wait_for_more_requests(scene, 600)
+    before = scene.grader.stats()["repeated"]
+    dying.process.kill()
+    dying.process.wait()
+    scene.grader.delay(0)
+    scene.wait_for(1500, 60, other)
+    assert other.stop() == 0
+    scene.assert_conserved()
+    again = scene.grader.stats()["repeated"] - before
+    print(f"asked again: {again}")
+    assert again <= IN_FLIGHT
+
+
+def test_joining_and_leaving_asks_nothing_again(scene):
+    scene.create(partitions=2)
+    put(scene, 2500, seed=73)
+    start_counting(scene)
+    stays = worker(scene, "stays")
+    wait_for_more_requests(scene, 200)
+    for _ in range(2):
+        comes = worker(scene, "comes")
+        comes.wait_for_log("source.assigned")
+        wait_for_more_requests(scene, 300)
+        assert comes.stop() == 0
+    scene.grader.delay(0)
+    scene.wait_for(2500, 60, stays)
+    assert stays.stop() == 0
+    scene.assert_conserved()
+    assert scene.grader.stats()["repeated"] == 0
+
+
+def test_another_group_asks_nothing_at_all(scene):
+    """The same records once more, as a replay reads them: each judgment is there, and says that it was kept."""
+    scene.create(partitions=2)
+    put(scene, 200, seed=74)
+    start_counting(scene, delay=0)
+    first = worker(scene, "first")
+    scene.wait_for(200, 30, first)
+    assert first.stop() == 0
+    assert not any(p.cached for r in rewards(scene) for p in r.propositions)
+    asked = scene.grader.stats()["requests"]
+    second = worker(scene, "second", kafka={"group": f"{scene.group}-again"})
+    scene.wait_for(400, 30, second)
+    assert second.stop() == 0
+    assert scene.grader.stats()["requests"] == asked
+
+    by_source = {}
+    for r in rewards(scene):
+        by_source.setdefault((r.source.partition, r.source.offset), []).append(r)
+    for first, second in by_source.values():
+        assert first.reward == second.reward
+        assert [(p.id, p.probability, p.digest) for p in first.propositions] == \
+               [(p.id, p.probability, p.digest) for p in second.propositions]
+        judged = [p for p in second.propositions if p.digest]
+        assert judged and all(p.cached for p in judged)
+        assert second.graders[0].requests == 0 and second.graders[0].cache_hits == len(judged)
+        assert second.graders[0].response_model == first.graders[0].response_model != ""
+
+
+def test_a_file_that_cannot_be_used_costs_no_reward(scene):
+    scene.create(partitions=2)
+    put(scene, 100, seed=75)
+    start_counting(scene, delay=0)
+    w = worker(scene, "one", cache={"path": "/proc/nowhere/judgments"})
+    scene.wait_for(100, 30, w)
+    assert w.stop() == 0
+    scene.assert_conserved()
+    assert len(re.findall("cache.unusable.*/proc/nowhere/judgments.*kept in memory", w.log())) == 1
+
+
+def test_damage_is_found_and_asked_again(scene):
+    scene.create(partitions=2)
+    put(scene, 300, seed=76)
+    start_counting(scene, delay=0)
+    first = worker(scene, "first")
+    scene.wait_for(300, 30, first)
+    assert first.stop() == 0
+    path = scene.folder / "judgments"
+    data = bytearray(path.read_bytes())
+    damaged = [at for at in range(4096, len(data), 128) if any(data[at:at + 16])][:7]
+    for at in damaged:
+        data[at + 33] ^= 1
+    path.write_bytes(data)
+    code, found = verify(scene)
+    assert code == 1 and found["damaged"] == "7"
+    assert rbr("cache", "info", path).returncode == 0
+    asked = scene.grader.stats()["requests"]
+    second = worker(scene, "second", kafka={"group": f"{scene.group}-again"})
+    scene.wait_for(600, 30, second)
+    assert second.stop() == 0
+    assert scene.grader.stats()["requests"] - asked == 7
+    assert verify(scene)[0] == 0  # they are good again
+
+
+def test_score_asks_once(scene, tmp_path):
+    config = tmp_path / "score.yaml"
+    config.write_text(f"""policy: {{files: [{TINY}]}}
+graders: [{{model: scripted-1, endpoints: ["{scene.grader.url}"]}}]
+cache: {{path: kept}}
+""")
+    lines = tmp_path / "in.jsonl"
+    lines.write_bytes(b"".join(records.to_json(records.make(n, 77)) + b"\n" for n in range(20)))
+    start_counting(scene, delay=0)
+    first, second = (rbr("score", "-c", config, "--jsonl", lines) for _ in range(2))
+    assert first.returncode == second.returncode == 0
+    assert b" 0 questions asked" not in first.stderr and b" 0 questions asked" in second.stderr
+    assert b"judgments  " in rbr("cache", "info", "-c", config).stdout
