@@ -63,7 +63,7 @@ struct scoring {
     bool at_end;
     struct task tasks[IN_FLIGHT]; /* ring: [first, next) by number */
     uint64_t first, next;
-    uint64_t scored, refused, failed, requests;
+    uint64_t scored, refused, failed, questions;
     struct table *table;
     int64_t started_us, next_progress_us;
     bool progress;
@@ -172,7 +172,8 @@ static void finish(struct scoring *s, struct task *t)
         .traceparent = t->record->traceparent,
     };
     const struct policy *policy = s->grading.policy;
-    s->requests += t->judge.result.use.requests;
+    for (size_t i = 0; i < policy->n_propositions; i++)
+        s->questions += t->judge.result.judgments[i].attempts > 0;
     if (reward_compute(&t->arena, policy, t->record, &t->judge.result, &reward) != ERR_OK ||
         reward_encode(policy, t->record, &t->judge.result, &reward, &envelope, &t->out) != ERR_OK) {
         (void)fprintf(stderr, "%s:%" PRIu64 ": the reward is too large to make\n", s->args->input,
@@ -259,7 +260,7 @@ static void summarise(const struct scoring *s)
     (void)fprintf(stderr,
                   "%" PRIu64 " scored, %" PRIu64 " failed, %" PRIu64 " refused; %" PRIu64
                   " questions asked in %.1f s\n",
-                  s->scored, s->failed, s->refused, s->requests, seconds);
+                  s->scored, s->failed, s->refused, s->questions, seconds);
 }
 
 static void start_output(struct scoring *s)

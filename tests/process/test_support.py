@@ -12,7 +12,8 @@ import protos
 import scripted_grader
 import soak
 from reference import BREAKER, Policy, neutralise
-from scripted_grader import BEHAVIOURS, alternatives, verdict
+from scripted_dialects import alternatives, verdict
+from scripted_grader import BEHAVIOURS
 
 POLICY = """
 prompt_template: "R {response} Q {question} {{x}}"

@@ -1,4 +1,4 @@
-"""A grader that does what a test says: chat completions with logprobs over HTTP, deterministic, in a process of its own.
+"""A grader that does what a test says, in every dialect, over HTTP, deterministic, in a process of its own.
 
 P(yes) is a hash of the whole prompt (the concatenated message contents), so a test can compute it from the record alone:
 one wrong byte in the prompt, or an answer that went to the wrong question, gives another number.
@@ -15,7 +15,6 @@ A worker that is given `url/NAME` is counted by that name: `Grader.stats()["in_f
 import asyncio
 import base64
 import collections
-import hashlib
 import http.client
 import json
 import math
@@ -28,74 +27,10 @@ import subprocess
 import sys
 import time
 
-MODEL = "scripted-1"
-FINGERPRINT = "fp_scripted"
-BELOW_LIST = -9999.0
-
-# ---- the arithmetic, for both sides ----------------------------------------------------------------
-
-
-def alternatives(prompt):
-    """[(token, logprob)]: what the grader says about a prompt, most likely first."""
-    h = hashlib.blake2b(prompt, digest_size=16).digest()
-    u = int.from_bytes(h[:8], "big") / 2.0**64
-    p = 1 / (1 + math.exp(-14 * (u - 0.5)))  # mostly sure, sometimes not
-    mass = 0.6 + 0.4 * h[8] / 255
-    certain = h[9] < 16  # now and then only one side is listed
-    if certain:
-        word = "yes" if p >= 0.5 else "no"
-        pairs = [(word, math.log(mass))]
-    else:
-        share = 0.05 + 0.9 * h[10] / 255  # of the plain spelling
-        pairs = [
-            ("yes", math.log(p * mass * share)),
-            (" Yes", math.log(p * mass * (1 - share))),
-            ("no", math.log((1 - p) * mass * share)),
-            ("**No", math.log((1 - p) * mass * (1 - share))),
-        ]
-        pairs.sort(key=lambda pair: -pair[1])
-    if mass < 1:
-        pairs.append(("maybe", math.log(1 - mass)))
-    pairs.append(("I", BELOW_LIST))
-    return pairs
-
-
-def verdict(prompt):
-    """(P(yes), mass) that a client should read from alternatives(prompt)."""
-    yes = no = 0.0
-    for token, logprob in alternatives(prompt):
-        word = token.strip(" *").lower()
-        if logprob <= -9000:
-            continue
-        if word == "yes":
-            yes += math.exp(logprob)
-        elif word == "no":
-            no += math.exp(logprob)
-    return yes / (yes + no), min(yes + no, 1.0)
-
+import scripted_dialects
+from scripted_dialects import BELOW_LIST, alternatives, chat_reply, position
 
 # ---- replies ---------------------------------------------------------------------------------------
-
-
-def chat_reply(content, finish="length", message=None, model=MODEL, logprobs=True):
-    choice = {
-        "index": 0,
-        "message": message if message is not None else {"role": "assistant", "content": "x"},
-        "finish_reason": finish,
-        "logprobs": {"content": content} if logprobs else None,
-    }
-    return {
-        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model,
-        "system_fingerprint": FINGERPRINT, "choices": [choice],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101,
-                  "prompt_tokens_details": {"cached_tokens": 80}},
-    }
-
-
-def position(pairs, token=None):
-    top = [{"token": t, "logprob": p, "bytes": list(t.encode())} for t, p in pairs]
-    first = token if token is not None else (pairs[0][0] if pairs else "")
-    return {"token": first, "logprob": pairs[0][1] if pairs else -1.0, "bytes": None, "top_logprobs": top}
 
 
 def response(body, status=200, headers=(), length=None):
@@ -315,25 +250,26 @@ class Server:
                 return None
         return BEHAVIOURS.get(name)
 
-    def answer(self, body):
+    def answer(self, path, body):
         self.requests += 1
         if self.recording:
             self.bodies.append(body)
+        if path not in scripted_dialects.PATHS:
+            return error(404, f"no {path}")
+        prompts_of, reply_of = scripted_dialects.PATHS[path]
         try:
             request = json.loads(body)
-            prompt = prompt_of(request)
+            prompts = prompts_of(request)
         except (ValueError, KeyError, TypeError) as fault:
-            return error(400, f"not a chat request: {fault}")
+            return error(400, f"not a request of {path}: {fault!r}")
         if self.counting:
-            asked = hash(prompt)
-            if asked in self.asked:
-                self.repeated += 1
-            self.asked.add(asked)
-        wrong = [k for k, v in (("max_tokens", 1), ("logprobs", True)) if request.get(k) != v]
-        if wrong:
-            return error(400, f"a judge's request needs {wrong}")
-        behaviour = self.behaviour(prompt)
-        return good(prompt) if behaviour is None else behaviour.reply(prompt)
+            for asked in map(hash, prompts):
+                self.repeated += asked in self.asked
+                self.asked.add(asked)
+        wanted = [(b, prompt) for b, prompt in zip(map(self.behaviour, prompts), prompts) if b is not None]
+        if wanted:
+            return wanted[0][0].reply(wanted[0][1])
+        return response(reply_of(request, prompts))
 
     def control(self, path, body):
         if path == "/_script":
@@ -348,11 +284,6 @@ class Server:
             return [base64.b64encode(b).decode() for b in self.bodies]
         return {"requests": self.requests, "in_flight": self.in_flight, "peak": self.peak,
                 "in_flight_of": self.in_flight_of, "repeated": self.repeated}
-
-
-def prompt_of(request):
-    """The concatenated contents of a request's messages, as bytes."""
-    return "\n".join(m["content"] for m in request["messages"]).encode("utf-8", "surrogatepass")
 
 
 class Connection(asyncio.Protocol):
@@ -406,9 +337,10 @@ class Connection(asyncio.Protocol):
             self.transport.write(response(self.server.control(path, body)))
             return
         s = self.server
-        self.name, _, rest = path[1:].partition("/") if not path.startswith("/v1/") else ("", "", path[1:])
+        named = path not in scripted_dialects.PATHS
+        self.name, _, rest = path[1:].partition("/") if named else ("", "", path[1:])
         self.begin()
-        reply = s.answer(body) if rest == "v1/chat/completions" else error(404, f"no {path}")
+        reply = s.answer("/" + rest, body)
         if isinstance(reply, bytes) and s.delay == 0:
             self.transport.write(reply)
             self.end()

@@ -4,7 +4,7 @@ import math
 
 import protos
 import topics
-from scripted_grader import verdict
+from scripted_dialects import verdict
 
 TOLERANCE = 1e-12
 
