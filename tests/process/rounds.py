@@ -146,6 +146,7 @@ class Round:
 
     def settle(self):
         """Both are in the group, and some results are there."""
+        self.victim.wait_for_log("source.assigned")
         self.witness.start()
         self.witness.wait_for_log("source.assigned")
         self.scene.wait_for(RECORDS // 2, 30, self.victim)
@@ -206,7 +207,7 @@ class Round:
                 assert code == 0, f"{w.log_path.name}: exit code {code}"
         return self.scene.assert_conserved()
 
-    def verdict(self, quiet_seconds=8, **how):
+    def verdict(self, quiet_seconds=6, **how):
         """The same for a program that may be wrong, which the workers may not survive: the checker's sentences."""
         self.wait_until_quiet(quiet_seconds)
         for w in (self.victim, self.witness):
@@ -214,7 +215,7 @@ class Round:
                 w.process.send_signal(signal.SIGTERM)
         for w in (self.victim, self.witness):
             try:
-                w.process.wait(20)
+                w.process.wait(10)
             except subprocess.TimeoutExpired:
                 w.end()
         end = time.monotonic() + 3

@@ -54,6 +54,7 @@ class Worker:
     def __init__(self, folder, config, name="worker", program=None):
         self.folder = pathlib.Path(folder)
         self.program = program
+        self.env = {}  # more of it, for the next start
         self.config_path = self.folder / f"{name}.yaml"
         self.config_path.write_text(yaml.safe_dump(config, sort_keys=False))
         self.log_path = self.folder / f"{name}.log"
@@ -64,7 +65,7 @@ class Worker:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([self.program or binary(), "run", "-c", str(self.config_path)], stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-                                            env={**os.environ, "RBR_FAILPOINTS": failpoints})
+                                            env={**os.environ, **self.env, "RBR_FAILPOINTS": failpoints})
         return self
 
     def alive(self):
