@@ -5,13 +5,16 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/sm.h"
 #include "obs/log.h"
 #include "stream/fencing.h"
+#include "stream/kafka_bombs.h"
 #include "stream/kafka_client.h"
 #include "stream/kafka_discard.h"
 #include "stream/kafka_lookup.h"
 #include "stream/kafka_nudge.h"
+#include "stream/kafka_unreadable.h"
 
 /*            assign event               offsets known                 revoke event
  *   IDLE --------------------> LOOKING_UP ------------> ASSIGNED -----------------> REVOKING
@@ -49,6 +52,7 @@ struct kafka_partition {
     int32_t number;
     rd_kafka_queue_t *queue;
     struct kafka_nudge_count count;
+    struct kafka_unreadable unreadable;
 };
 
 struct kafka_source {
@@ -119,6 +123,7 @@ static void take_partitions(struct kafka_source *s)
         struct kafka_partition *p = &s->partitions[i];
         p->topic = mem_strdup(list->elems[i].topic);
         p->number = list->elems[i].partition;
+        p->unreadable.position = list->elems[i].offset;
         p->queue = rd_kafka_queue_get_partition(s->client, p->topic, p->number);
         rd_kafka_queue_forward(p->queue, NULL);
         rd_kafka_queue_cb_event_enable(p->queue, kafka_wake_loop, s->loop);
@@ -326,10 +331,7 @@ static void on_error_event(struct kafka_source *s, rd_kafka_resp_err_t code, con
         fail(s, &err);
         return;
     }
-    if (code == RD_KAFKA_RESP_ERR__BAD_MSG || code == RD_KAFKA_RESP_ERR__BAD_COMPRESSION)
-        log_error("source.corrupt", "%s: the log holds what cannot be read", text);
-    else
-        log_warning("source.error", "%s", text);
+    log_warning("source.error", "%s", text);
 }
 
 static void on_event(struct kafka_source *s, rd_kafka_event_t *event)
@@ -423,7 +425,15 @@ static bool source_next(struct source *port, size_t index, struct source_record 
     struct kafka_source *s = of(port);
     struct kafka_partition *p = &s->partitions[index];
     rd_kafka_message_t *message;
+    if (kafka_unreadable_next(&p->unreadable, ret))
+        return true;
     while ((message = rd_kafka_consume_queue(p->queue, 0)) != NULL) {
+        if (kafka_unreadable_took(&p->unreadable, s->client, p->topic, p->number, message)) {
+            rd_kafka_message_destroy(message);
+            if (kafka_unreadable_next(&p->unreadable, ret))
+                return true;
+            continue;
+        }
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             kafka_record_of(message, ret);
             kafka_nudge_read(&p->count, message->len);
@@ -454,7 +464,8 @@ static bool source_next(struct source *port, size_t index, struct source_record 
 static void source_release(struct source *port, struct source_record *r)
 {
     (void)port;
-    kafka_record_release(r);
+    if (r->impl != NULL) /* else it could not be read */
+        kafka_record_release(r);
 }
 
 static void source_revoke_done(struct source *port)
@@ -491,6 +502,7 @@ static const struct kafka_default consumer_defaults[] = {
     {"enable.auto.offset.store", "false"},
     {"auto.offset.reset", "error"},
     {"check.crcs", "true"},
+    {"enable.partition.eof", "true"}, /* for stream/kafka_unreadable.h */
     {"isolation.level", "read_committed"},
     /* cooperative-sticky aborts the process in 2.0.2 */
     {"partition.assignment.strategy", "range,roundrobin"},
@@ -499,6 +511,16 @@ static const struct kafka_default consumer_defaults[] = {
     {"queued.min.messages", "1000"},
     {"fetch.message.max.bytes", "1048576"},
 };
+
+/* What librdkafka itself takes for the bound of a batch that it decompresses. */
+static size_t largest_batch(const rd_kafka_conf_t *conf)
+{
+    char text[32] = "";
+    size_t size = sizeof(text);
+    uint64_t bytes;
+    (void)rd_kafka_conf_get(conf, "receive.message.max.bytes", text, &size);
+    return num_parse_u64(str_z(text), &bytes) ? (size_t)bytes : SIZE_MAX;
+}
 
 static rd_kafka_conf_t *configure(const struct kafka_config *config, struct err *err)
 {
@@ -514,6 +536,7 @@ static rd_kafka_conf_t *configure(const struct kafka_config *config, struct err 
     if (ok && config->instance_id.n > 0)
         ok = kafka_conf_set_str(conf, "group.instance.id", config->instance_id, err);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR);
+    kafka_bound_decompression(largest_batch(conf));
     if (ok)
         return conf;
     rd_kafka_conf_destroy(conf);
