@@ -3,23 +3,10 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "obs/log.h"
+#include "stream/kafka_log.h"
 
 /* ---- configuration ----------------------------------------------------------------------------
  */
-
-/* Any of librdkafka's threads. Its lines name brokers and topics, never a record's content. */
-static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
-{
-    (void)client;
-    enum { SYSLOG_ERR = 3, SYSLOG_WARNING = 4 };
-    if (level <= SYSLOG_ERR)
-        log_error("kafka.client", "%s: %s", facility, text);
-    else if (level == SYSLOG_WARNING)
-        log_warning("kafka.client", "%s: %s", facility, text);
-    else
-        log_debug("kafka.client", "%s: %s", facility, text);
-}
 
 bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
 {
@@ -56,7 +43,7 @@ rd_kafka_conf_t *kafka_conf_new(const struct kafka_config *config, const struct 
                                 struct err *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_log_cb(conf, kafka_log);
     bool ok = kafka_conf_set_str(conf, "bootstrap.servers", config->brokers, err) &&
               kafka_conf_set_str(conf, "client.id", config->client_id, err) &&
               kafka_conf_set(conf, "socket.keepalive.enable", "true", err);

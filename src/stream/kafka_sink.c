@@ -10,6 +10,7 @@
 #include "stream/fencing.h"
 #include "stream/kafka_client.h"
 #include "stream/kafka_identity.h"
+#include "stream/kafka_log.h"
 
 /* One batch at a time goes from the loop thread to the publisher thread and back:
  *
@@ -552,8 +553,8 @@ static void mind_silence(struct kafka_sink *s)
     if (now < s->silence_us)
         return;
     s->silence_us = now + SILENCE_US;
-    log_warning("sink.waiting", "Kafka has not taken a batch for %" PRId64 " s",
-                (now - s->published_us) / 1000000);
+    log_event(kafka_log_is_away() ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "sink.waiting",
+              "Kafka has not taken a batch for %" PRId64 " s", (now - s->published_us) / 1000000);
 }
 
 static void sink_poll(struct sink *port)

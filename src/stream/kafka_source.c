@@ -12,8 +12,10 @@
 #include "stream/kafka_bombs.h"
 #include "stream/kafka_client.h"
 #include "stream/kafka_discard.h"
+#include "stream/kafka_log.h"
 #include "stream/kafka_lookup.h"
 #include "stream/kafka_nudge.h"
+#include "stream/kafka_outage.h"
 #include "stream/kafka_unreadable.h"
 
 /*            assign event               offsets known                 revoke event
@@ -72,6 +74,7 @@ struct kafka_source {
     struct err not_subscribed; /* why, until the next poll tells */
     struct kafka_lookup lookup;
     struct kafka_nudge nudge;
+    struct kafka_outage outage;
     bool looking; /* the pool's thread has `lookup` */
     bool looked_up; /* its result waits for the next poll */
     bool revoked; /* while looking up: give the partitions back */
@@ -176,7 +179,8 @@ static void use_lookup(struct kafka_source *s)
         assign(s, l->partitions);
         tell_assigned(s);
     } else if (l->again) {
-        log_warning("source.lookup_failed", "%s; trying again", l->err.msg);
+        log_event(kafka_log_is_away() ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "source.lookup_failed",
+                  "%s; trying again", l->err.msg);
         s->look_again_us = clock_mono_us(&clock_real) + LOOKUP_RETRY_US;
     } else {
         fail(s, &l->err);
@@ -331,7 +335,9 @@ static void on_error_event(struct kafka_source *s, rd_kafka_resp_err_t code, con
         fail(s, &err);
         return;
     }
-    log_warning("source.error", "%s", text);
+    log_event(kafka_log_is_connection(code) || kafka_log_is_away() ? LOG_LEVEL_DEBUG
+                                                                   : LOG_LEVEL_WARNING,
+              "source.error", "%s", text);
 }
 
 static void on_event(struct kafka_source *s, rd_kafka_event_t *event)
@@ -347,6 +353,10 @@ static void on_event(struct kafka_source *s, rd_kafka_event_t *event)
         break;
     case RD_KAFKA_EVENT_ERROR:
         on_error_event(s, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
+        break;
+    case RD_KAFKA_EVENT_STATS:
+        kafka_outage_see(&s->outage, str_z(rd_kafka_event_stats(event)),
+                         clock_mono_us(&clock_real));
         break;
     case RD_KAFKA_EVENT_FETCH: {
         /* Never seen. Dropping it in silence would commit what nobody judged. */
@@ -501,6 +511,7 @@ static const struct kafka_default consumer_defaults[] = {
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
     {"auto.offset.reset", "error"},
+    {"statistics.interval.ms", KAFKA_OUTAGE_INTERVAL_MS},
     {"check.crcs", "true"},
     {"enable.partition.eof", "true"}, /* for stream/kafka_unreadable.h */
     {"isolation.level", "read_committed"},
@@ -535,7 +546,8 @@ static rd_kafka_conf_t *configure(const struct kafka_config *config, struct err 
     bool ok = kafka_conf_set_str(conf, "group.id", config->group, err);
     if (ok && config->instance_id.n > 0)
         ok = kafka_conf_set_str(conf, "group.instance.id", config->instance_id, err);
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR |
+                                       RD_KAFKA_EVENT_STATS);
     kafka_bound_decompression(largest_batch(conf));
     if (ok)
         return conf;
@@ -564,6 +576,7 @@ enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *con
     s->topic = mem_copy(config->input.p, config->input.n);
     s->look_again_us = CLOCK_NEVER;
     s->lookup.start = config->start;
+    kafka_outage_init(&s->outage);
     use_client(s, client);
     *ret = s;
     return ERR_OK;
@@ -604,6 +617,7 @@ void kafka_source_free(struct kafka_source *s)
     drop_queue(s->events);
     drop_queue(s->close_events);
     kafka_lookup_done(&s->lookup);
+    kafka_outage_done(&s->outage);
     if (s->dead)
         kafka_discard(&s->discard, s->client);
     else if (closed)
