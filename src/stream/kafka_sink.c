@@ -284,18 +284,30 @@ static rd_kafka_topic_partition_list_t *offsets_of(const struct sink_batch *b)
 /* ---- publisher thread: exactly once ------------------------------------------------------------
  */
 
+/* One call; as the member that we are now. */
+static enum verdict send_to_group(struct kafka_sink *s, struct sink_batch *b,
+                                  const rd_kafka_topic_partition_list_t *offsets)
+{
+    rd_kafka_consumer_group_metadata_t *group =
+        rd_kafka_consumer_group_metadata(kafka_source_client(s->source));
+    if (group == NULL) { /* a new owner reads again what the batch holds */
+        (void)err_set(&b->err, ERR_KAFKA, "sending offsets: the group has been left");
+        return ABORT;
+    }
+    enum verdict verdict =
+        judge_error(s, b, "sending offsets",
+                    rd_kafka_send_offsets_to_transaction(s->producer, offsets, group, CALL_MS));
+    rd_kafka_consumer_group_metadata_destroy(group);
+    return verdict;
+}
+
 static enum verdict send_offsets(struct kafka_sink *s, struct sink_batch *b)
 {
     rd_kafka_topic_partition_list_t *offsets = offsets_of(b);
     enum verdict verdict;
-    do {
-        rd_kafka_consumer_group_metadata_t *group =
-            rd_kafka_consumer_group_metadata(kafka_source_client(s->source));
-        verdict =
-            judge_error(s, b, "sending offsets",
-                        rd_kafka_send_offsets_to_transaction(s->producer, offsets, group, CALL_MS));
-        rd_kafka_consumer_group_metadata_destroy(group);
-    } while (verdict == CALL_AGAIN);
+    do
+        verdict = send_to_group(s, b, offsets);
+    while (verdict == CALL_AGAIN);
     rd_kafka_topic_partition_list_destroy(offsets);
     return verdict;
 }

@@ -399,6 +399,22 @@ static void source_listen(struct source *port, const struct source_listener *l)
     subscribe(s);
 }
 
+/* Once. Not before a rebalance event has been answered: librdkafka would leave the group from under
+ * the batch that is on its way. */
+static void begin_close(struct kafka_source *s)
+{
+    if (s->close_events != NULL)
+        return;
+    s->close_events = rd_kafka_queue_new(s->client);
+    rd_kafka_queue_cb_event_enable(s->close_events, kafka_wake_loop, s->loop);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->client, s->close_events);
+    if (error != NULL) {
+        log_warning("source.close", "%s", rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    }
+    loop_wake(s->loop);
+}
+
 /* Nothing is left to be told or waited for. */
 static bool is_closed(const struct kafka_source *s)
 {
@@ -424,6 +440,8 @@ static void source_poll(struct source *port)
     if (s->dead && s->state == IDLE && !s->closing && !s->failed && !kafka_nudge_asks(&s->nudge) &&
         clock_mono_us(&clock_real) >= s->join_again_us)
         replace_client(s);
+    if (s->closing && !s->dead && (s->state == IDLE || s->state == ASSIGNED))
+        begin_close(s);
     if (s->closing && s->state != CLOSED && !s->looking && is_closed(s)) {
         move(s, CLOSED);
         s->listener.closed(s->listener.arg);
@@ -493,15 +511,6 @@ static void source_close(struct source *port)
     s->closing = true;
     atomic_store(&s->lookup.stop, true);
     loop_wake(s->loop);
-    if (s->dead)
-        return;
-    s->close_events = rd_kafka_queue_new(s->client);
-    rd_kafka_queue_cb_event_enable(s->close_events, kafka_wake_loop, s->loop);
-    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->client, s->close_events);
-    if (error != NULL) {
-        log_warning("source.close", "%s", rd_kafka_error_string(error));
-        rd_kafka_error_destroy(error);
-    }
 }
 
 /* ---- lifecycle --------------------------------------------------------------------------------
@@ -586,12 +595,12 @@ enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *con
  * still holds partitions is left to the end of the process: destroying it could wait for ever. */
 static bool closed_at_last(struct kafka_source *s)
 {
-    if (!s->closing)
-        source_close(&s->port);
+    s->closing = true;
     if (s->dead) /* there is nobody to take leave of */
         return false;
     if (s->state == LOOKING_UP || s->state == REVOKING)
         assign(s, NULL); /* its event was taken, and not answered */
+    begin_close(s);
     int64_t until = clock_mono_us(&clock_real) + CLOSE_WAIT_US;
     while (!rd_kafka_consumer_closed(s->client) && clock_mono_us(&clock_real) < until) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(s->close_events, 50);

@@ -420,6 +420,31 @@ static void fenced_again_and_again_is_the_end(void **state RBR_UNUSED)
     close_sink(&p);
 }
 
+/* A stop within a rebalance: librdkafka had left the group, gave no metadata for it, and the worker
+ * died of that. */
+static void a_batch_whose_group_was_left_is_aborted(void **state RBR_UNUSED)
+{
+    static struct watched_source w;
+    struct names names;
+    struct published p = {.batch = {.done = on_done}};
+    struct err err = {0};
+    make_topics(&names, "left", 1, 1);
+    kafka_fixture_watch(&fixture, &names.config, &w);
+    assert_int_equal(
+        kafka_sink_new(&fixture.loop, w.source, &names.config, 10000000, &p.sink, &err), ERR_OK);
+    p.port = kafka_sink_port(p.sink);
+    w.port->close(w.port);
+    assert_true(kafka_fixture_until(&fixture, &w.closed, 1));
+    struct sink_record record = {.key = STR("k"), .value = STR("v")};
+    const struct sink_offset offset = {.topic = str_z(names.input), .offset = 1};
+    publish(&p, &record, 1, &offset, 1);
+    assert_int_equal(p.batch.outcome, SINK_ABORTED);
+    assert_non_null(strstr(p.batch.err.msg, "the group has been left"));
+    p.port->close(p.port);
+    kafka_sink_free(p.sink);
+    kafka_fixture_unwatch(&fixture, &w);
+}
+
 static void at_least_once_commits_after_delivery(void **state RBR_UNUSED)
 {
     struct names n;
@@ -594,6 +619,7 @@ int main(void)
         cmocka_unit_test(a_failure_has_its_outcome_and_its_reason),
         cmocka_unit_test(a_batch_that_landed_is_not_published_again),
         cmocka_unit_test(fenced_again_and_again_is_the_end),
+        cmocka_unit_test(a_batch_whose_group_was_left_is_aborted),
         cmocka_unit_test(at_least_once_commits_after_delivery),
         cmocka_unit_test(a_missing_topic_is_told_at_start),
         cmocka_unit_test(a_refused_producer_is_told_at_start),

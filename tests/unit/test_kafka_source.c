@@ -615,6 +615,33 @@ static void a_fatal_error_and_a_close(void **state RBR_UNUSED)
     }
 }
 
+/* The revoke or loss is not answered yet when the stop comes: librdkafka left the group at once,
+ * while a batch was on its way. */
+static void a_close_waits_for_the_answer_to_a_rebalance(void **state RBR_UNUSED)
+{
+    static struct watched_source w;
+    struct kafka_config config = quick_config("close-rebalance");
+    kafka_fixture_watch(&fixture, &config, &w);
+    assert_true(kafka_fixture_until(&fixture, &w.assigned, 1));
+    w.answers = false;
+    for (int i = 0; i < 50 && w.lost == 0; i++) { /* another source's heartbeat may take one */
+        kafka_fixture_fail(&fixture, API_HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+        kafka_fixture_turn_for(&fixture, 150);
+    }
+    kafka_fixture_clear(&fixture, API_HEARTBEAT);
+    assert_int_equal(w.lost, 1);
+    w.port->close(w.port);
+    kafka_fixture_turn_for(&fixture, 500);
+    assert_int_equal(w.closed, 0);
+    rd_kafka_consumer_group_metadata_t *group =
+        rd_kafka_consumer_group_metadata(kafka_source_client(w.source));
+    assert_non_null(group);
+    rd_kafka_consumer_group_metadata_destroy(group);
+    w.port->revoke_done(w.port);
+    assert_true(kafka_fixture_until(&fixture, &w.closed, 1));
+    kafka_fixture_unwatch(&fixture, &w);
+}
+
 /* Last: the cluster does not come back. */
 static void freeing_without_brokers_is_bounded(void **state RBR_UNUSED)
 {
@@ -649,6 +676,7 @@ int main(void)
         cmocka_unit_test(fenced_while_looking_up),
         cmocka_unit_test(a_live_twin_ends_the_source),
         cmocka_unit_test(a_fatal_error_and_a_close),
+        cmocka_unit_test(a_close_waits_for_the_answer_to_a_rebalance),
         cmocka_unit_test(freeing_without_brokers_is_bounded),
     };
     return cmocka_run_group_tests_name("kafka_source", tests, start, stop);
