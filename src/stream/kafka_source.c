@@ -282,7 +282,7 @@ static void on_fatal(struct kafka_source *s, rd_kafka_resp_err_t code, const cha
     int64_t now = clock_mono_us(&clock_real);
     s->dead = true;
     (void)err_set(&err, kafka_err_code(code), "consumer: %s", reason);
-    s->join_again_us = now + s->fencing.count * JOIN_AGAIN_US;
+    s->join_again_us = now + (int64_t)s->fencing.count * JOIN_AGAIN_US;
     bool ends = err.code == ERR_DENIED;
     if (fencing_ends_us(&s->fencing, now)) {
         ends = true;

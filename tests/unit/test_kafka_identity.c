@@ -29,7 +29,7 @@ static int number_of(const char *name)
     (void)gethostname(host, sizeof(host) - 1);
     int n = snprintf(want, sizeof(want), "%.*s-%s-", STR_ARGS(group), host);
     assert_int_equal(strncmp(name, want, (size_t)n), 0);
-    return atoi(name + n);
+    return (int)strtol(name + n, NULL, 10);
 }
 
 static int claim(int *ret)
@@ -69,7 +69,7 @@ static pid_t start_worker(int go, int told)
     char name[KAFKA_IDENTITY_MAX], byte;
     if (read(go, &byte, 1) != 1 || kafka_identity_claim(group, name) < 0)
         _exit(1);
-    int number = atoi(strrchr(name, '-') + 1);
+    int number = (int)strtol(strrchr(name, '-') + 1, NULL, 10);
     if (write(told, &number, sizeof(number)) != (ssize_t)sizeof(number))
         _exit(1);
     for (;;)
