@@ -15,10 +15,11 @@ static const char doc[] =
     "Examples:\n"
     "  rbr check -c config/worker.yaml\n"
     "  rbr check --policy proposition_prompts.yaml --policy overlay.yaml\n"
-    "  rbr check -c config/worker.yaml --probe\n\n"
+    "  rbr check -c config/worker.yaml --probe\n"
+    "  rbr check --probe=http://127.0.0.1:8000\n\n"
     "Exit code: 0 nothing wrong (warnings allowed), 1 a probe failed, 2 errors found.";
 
-enum { KEY_PROBE = 0x400, KEY_DUMP, KEY_PRINT_DOCS, KEY_PRINT_SCHEMA };
+enum { KEY_PROBE = 0x400, KEY_MODEL, KEY_DUMP, KEY_PRINT_DOCS, KEY_PRINT_SCHEMA };
 
 enum mode { MODE_CHECK, MODE_DUMP, MODE_PRINT_DOCS, MODE_PRINT_SCHEMA };
 
@@ -26,10 +27,13 @@ struct arguments {
     struct options options;
     enum mode mode;
     bool probe;
+    const char *url, *model;
 };
 
 static const struct argp_option option_list[] = {
-    {"probe", KEY_PROBE, 0, 0, "ask the graders", 0},
+    {"probe", KEY_PROBE, "URL", OPTION_ARG_OPTIONAL,
+     "ask the graders; with a URL: try every dialect there, and print settings for it", 0},
+    {"model", KEY_MODEL, "NAME", 0, "with --probe=URL: of this model, not the server's first", 0},
     {"dump", KEY_DUMP, 0, 0, "print every setting with its value, secrets redacted", 0},
     {"print-docs", KEY_PRINT_DOCS, 0, 0, "print docs/settings.md", 0},
     {"print-schema", KEY_PRINT_SCHEMA, 0, 0, "print the JSON Schema of the settings", 0},
@@ -48,6 +52,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_PROBE:
         a->probe = true;
+        a->url = arg;
+        return 0;
+    case KEY_MODEL:
+        a->model = arg;
         return 0;
     case KEY_DUMP:
         a->mode = MODE_DUMP;
@@ -144,6 +152,19 @@ static int check_settings(const struct arguments *a)
     return exit_code;
 }
 
+/* With -c, as the settings' first grader is asked: key, TLS, chat template. */
+static int probe_server(const struct arguments *a)
+{
+    struct settings *s = a->options.file != NULL
+                             ? options_load_settings(&a->options, SETTINGS_NEED_GRADER)
+                             : options_grader_settings(a->url, a->model);
+    if (s == NULL)
+        return EXIT_USAGE;
+    bool ok = probe_url(&s->graders[0], str_z(a->url), str_z(a->model != NULL ? a->model : ""));
+    settings_free(s);
+    return ok ? EXIT_DONE : EXIT_FAILED;
+}
+
 int cmd_check(int argc, char **argv)
 {
     struct arguments a = {0};
@@ -153,6 +174,8 @@ int cmd_check(int argc, char **argv)
         return print_generated(settings_document);
     if (a.mode == MODE_PRINT_SCHEMA)
         return print_generated(settings_schema);
+    if (a.url != NULL)
+        return probe_server(&a);
     return a.options.n_policies > 0 && a.options.file == NULL ? check_policies(&a)
                                                               : check_settings(&a);
 }

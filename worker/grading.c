@@ -57,27 +57,33 @@ enum err_code grading_check(const struct settings_grader *config, const struct p
     return err_wrap(err, "graders.%.*s", STR_ARGS(config->name));
 }
 
-static enum err_code add_endpoints(struct grading *g, const struct settings_grader *config,
-                                   const struct dialect *dialect, struct err *err)
+enum err_code grading_endpoint(struct grading *g, const struct settings_grader *config,
+                               struct str url, struct str path, struct transport_endpoint **ret,
+                               struct err *err)
 {
     char key[API_KEY_MAX] = "";
     enum err_code code = ERR_OK;
     if (config->api_key_file.n > 0)
         code = settings_read_secret(config->api_key_file, key, sizeof(key), err);
-    else if (config->api_key_env.n > 0)
-        code = settings_env_secret(config->api_key_env, key, sizeof(key), err);
+    if (code == ERR_OK) {
+        struct http_endpoint_config endpoint = {.url = url, .path = path, .api_key = str_z(key)};
+        code = http_endpoint_new(g->http, &endpoint, ret, err);
+    }
+    explicit_bzero(key, sizeof(key));
+    return code;
+}
+
+static enum err_code add_endpoints(struct grading *g, const struct settings_grader *config,
+                                   const struct dialect *dialect, struct err *err)
+{
+    enum err_code code = ERR_OK;
     g->endpoints = mem_array(config->endpoints.n, sizeof(struct transport_endpoint *));
     for (size_t i = 0; code == ERR_OK && i < config->endpoints.n; i++) {
-        struct http_endpoint_config endpoint = {
-            .url = config->endpoints.items[i],
-            .path = str_z(dialect->path),
-            .api_key = str_z(key),
-        };
-        code = http_endpoint_new(g->http, &endpoint, &g->endpoints[i], err);
+        code = grading_endpoint(g, config, config->endpoints.items[i], str_z(dialect->path),
+                                &g->endpoints[i], err);
         if (code == ERR_OK)
             g->n_endpoints++;
     }
-    explicit_bzero(key, sizeof(key));
     return code;
 }
 

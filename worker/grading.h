@@ -33,6 +33,11 @@ enum err_code grading_init(struct grading *g, const struct policy *policy,
 void grading_keep(struct grading *g, const struct settings *s);
 void grading_done(struct grading *g);
 
+/* Endpoint of this URL and path on g's transport, with the settings' key; freed by the caller. */
+enum err_code grading_endpoint(struct grading *g, const struct settings_grader *config,
+                               struct str url, struct str path, struct transport_endpoint **ret,
+                               struct err *err) RBR_MUST_CHECK;
+
 /* For maintain: starts requests; returns when it wants to be called again. */
 int64_t grading_tick(struct grading *g);
 

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "worker/grading.h"
 #include "worker/options.h"
@@ -58,64 +59,81 @@ static bool print_judgment(const struct judgment *j, const char *expected)
     return true;
 }
 
-static bool print_result(const struct judged *judged)
+static bool print_answer(const struct probe_answer *a)
 {
-    const struct grader_use *use = &judged->use;
-    bool ok = print_judgment(&judged->judgments[0], "yes");
-    ok = print_judgment(&judged->judgments[1], "no") && ok;
+    bool ok = print_judgment(&a->judgments[0], "yes");
+    ok = print_judgment(&a->judgments[1], "no") && ok;
     (void)printf("  model %s  input tokens %" PRIu64 "  cached %" PRIu64 "\n",
-                 use->response_model[0] != '\0' ? use->response_model : "(not named)",
-                 use->input_tokens, use->cached_input_tokens);
-    if (ok && judged->judgments[0].probability <= judged->judgments[1].probability)
+                 a->use.response_model[0] != '\0' ? a->use.response_model : "(not named)",
+                 a->use.input_tokens, a->use.cached_input_tokens);
+    if (ok && a->judgments[0].probability <= a->judgments[1].probability)
         (void)printf("  warning: it finds the wrong answer more likely; use a better model\n");
     return ok;
 }
 
-/* One endpoint of one grader. */
-static bool probe_endpoint(const struct settings_grader *grader, struct str *url,
-                           const struct policy *policy, const struct record *record)
+enum err_code probe_ask(const struct settings_grader *grader, struct str url,
+                        const struct probe_question *q, struct probe_answer *ret, struct err *err)
 {
     struct settings_grader one = *grader;
     struct probe p = {0};
     struct arena arena;
-    struct err err;
-    one.endpoints.items = url;
+    one.endpoints.items = &url;
     one.endpoints.n = 1;
-    (void)printf("%.*s %.*s (dialect %.*s, model %.*s)\n", STR_ARGS(grader->name), STR_ARGS(*url),
-                 STR_ARGS(grader->dialect), STR_ARGS(grader->model));
-    if (grading_init(&p.grading, policy, &one, maintain, &p, &err) != ERR_OK) {
-        (void)printf("  %s\n", err.msg);
-        return false;
-    }
+    enum err_code code = grading_init(&p.grading, q->policy, &one, maintain, &p, err);
+    if (code != ERR_OK)
+        return code;
     arena_init(&arena, PROBE_MEMORY);
-    p.judge = (struct judge_req){.record = record,
+    p.judge = (struct judge_req){.record = q->record,
                                  .arena = &arena,
                                  .deadline_us = clock_mono_us(&clock_real) + PROBE_DEADLINE_US,
                                  .done = on_judged};
     p.done = judge_start(&p.grading.judge, &p.judge);
     loop_run(&p.grading.loop);
-    bool ok = print_result(&p.judge.result);
+    memcpy(ret->judgments, p.judge.result.judgments, sizeof(ret->judgments));
+    ret->use = p.judge.result.use;
     grading_done(&p.grading);
     arena_done(&arena);
-    return ok;
+    return ERR_OK;
+}
+
+bool probe_question_init(struct probe_question *q)
+{
+    struct policy_file file = {STR("probe"), str_z(probe_policy)};
+    struct refusal refusal;
+    arena_init(&q->arena, PROBE_MEMORY);
+    q->policy = options_load_policy(&file, 1, false, true);
+    q->record = record_decode(&q->arena, str_z(probe_record), RECORD_JSON, &record_limits_default,
+                              NULL, &refusal);
+    return q->policy != NULL && q->record != NULL;
+}
+
+void probe_question_done(struct probe_question *q)
+{
+    policy_free(q->policy);
+    arena_done(&q->arena);
+}
+
+static bool probe_endpoint(const struct settings_grader *grader, struct str url,
+                           const struct probe_question *q)
+{
+    struct probe_answer answer;
+    struct err err;
+    (void)printf("%.*s %.*s (dialect %.*s, model %.*s)\n", STR_ARGS(grader->name), STR_ARGS(url),
+                 STR_ARGS(grader->dialect), STR_ARGS(grader->model));
+    if (probe_ask(grader, url, q, &answer, &err) != ERR_OK) {
+        (void)printf("  %s\n", err.msg);
+        return false;
+    }
+    return print_answer(&answer);
 }
 
 bool probe_graders(const struct settings *s)
 {
-    struct policy_file file = {STR("probe"), str_z(probe_policy)};
-    struct policy *policy = options_load_policy(&file, 1, false, true);
-    struct arena arena;
-    struct refusal refusal;
-    arena_init(&arena, PROBE_MEMORY);
-    struct record *record = record_decode(&arena, str_z(probe_record), RECORD_JSON,
-                                          &record_limits_default, NULL, &refusal);
-    bool ok = policy != NULL && record != NULL;
-    for (size_t i = 0; policy != NULL && record != NULL && i < s->n_graders; i++)
+    struct probe_question q;
+    bool ready = probe_question_init(&q), ok = ready;
+    for (size_t i = 0; ready && i < s->n_graders; i++)
         for (size_t k = 0; k < s->graders[i].endpoints.n; k++)
-            ok =
-                probe_endpoint(&s->graders[i], &s->graders[i].endpoints.items[k], policy, record) &&
-                ok;
-    arena_done(&arena);
-    policy_free(policy);
+            ok = probe_endpoint(&s->graders[i], s->graders[i].endpoints.items[k], &q) && ok;
+    probe_question_done(&q);
     return ok;
 }

@@ -37,7 +37,7 @@ struct easy {
     size_t part, offset, header_bytes;
     int64_t retry_after_us, waiting;
     uint64_t heard_ms; /* loop time of the last byte of reply, or of sending */
-    bool should_not_retry, cancelled, too_large, silent;
+    bool should_not_retry, cancelled, too_large, silent, get;
     char error[CURL_ERROR_SIZE];
     struct easy *next; /* free list, or cancelled list */
     struct easy *prev_active, *next_active;
@@ -412,6 +412,13 @@ static void unlink_active(struct http *h, struct easy *e)
 static void set_body(struct easy *e, const struct transport_req *req)
 {
     size_t total = 0;
+    bool get = req->n_parts == 0;
+    if (get != e->get) {
+        e->get = get;
+        (void)curl_easy_setopt(e->curl, get ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+    }
+    if (get)
+        return;
     for (size_t i = 0; i < req->n_parts; i++)
         total += req->parts[i].n;
     e->part = 0;

@@ -24,7 +24,7 @@ enum transport_outcome {
 struct transport_req {
     /* in */
     struct transport_endpoint *endpoint;
-    const struct str *parts; /* the body is their concatenation */
+    const struct str *parts; /* the body is their concatenation; none: a GET */
     size_t n_parts;
     int64_t timeout_us; /* for the whole request, connecting included */
     void (*done)(struct transport_req *req);

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -133,3 +134,36 @@ def test_check_says_what_does_not_go_together(changes, message, tmp_path):
     config.write_text(yaml.safe_dump(worker.settings("127.0.0.1:1", "http://127.0.0.1:1", [TINY], grader=changes)))
     result = rbr("check", "-c", config)
     assert result.returncode == 2 and f"graders.scripted: {message}" in result.stderr.decode()
+
+
+def test_the_probe_tells_what_a_server_can_do(grader, tmp_path):
+    result = rbr("check", f"--probe={grader.url}")
+    shown = result.stdout.decode()
+    assert result.returncode == 0, shown
+    assert f"model           {scripted_dialects.MODEL}\n" in shown
+    assert f"label tokens    'Yes' {scripted_dialects.YES_ID} 'No' {scripted_dialects.NO_ID}\n" in shown
+    assert re.search(r"chat logprobs   \d alternatives of 20 asked for, in logprobs.content, bytes given", shown)
+    works = [line.split()[0] for line in shown.splitlines() if "P(yes)" in line]
+    assert works == ["systemone", "decisions", "chat_batch", "chat"]  # the others lack the chat template
+    [block] = yaml.safe_load(shown[shown.index("graders:"):])["graders"]
+    assert block == {"name": "grader", "dialect": "systemone", "model": scripted_dialects.MODEL, "endpoints": [grader.url]}
+
+
+def test_the_probe_takes_the_rest_from_settings(grader, tmp_path):
+    config = tmp_path / "rbr.yaml"
+    config.write_text(yaml.safe_dump(worker.settings("127.0.0.1:1", grader.url, [TINY], grader=TEMPLATE)))
+    result = rbr("check", "-c", config, f"--probe={grader.url}")
+    works = [line.split()[0] for line in result.stdout.decode().splitlines() if "P(yes)" in line]
+    assert sorted(works) == sorted(DIALECTS)
+
+
+def test_the_probe_falls_back_to_verdicts(grader):
+    grader.mode("no-logprobs")  # in every mode: the text is x, and no verdict either
+    result = rbr("check", f"--probe={grader.url}")
+    assert result.returncode == 1 and b"no dialect gives probabilities" in result.stdout
+    assert b"chat, verdict          no: UNPARSEABLE_VERDICT" in result.stdout
+
+
+def test_the_probe_of_nobody(tmp_path):
+    result = rbr("check", "--probe=http://127.0.0.1:1")
+    assert result.returncode == 1 and b"(no answer)" in result.stdout and b"no: GRADER_UNAVAILABLE" in result.stdout

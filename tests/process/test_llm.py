@@ -108,3 +108,55 @@ def test_the_probe_knows_the_model(scene, model):
     config.write_text(yaml.safe_dump(scene.settings([POLICY], grader={**ONE_AT_A_TIME, "endpoints": [model.url]})))
     result = rbr("check", "-c", config, "--probe", timeout=90)
     assert result.stdout.count(b"P(yes)") + result.stdout.count(b"LOW_PROBABILITY_MASS") == 2, result.stdout
+
+
+def test_completions_are_the_models(scene, model):
+    """As raw calls with the same text; one prompt a request, since this server takes no longer list."""
+    template = {"prompt_before": "<|im_start|>user\n", "prompt_after": "<|im_end|>\n<|im_start|>assistant\n"}
+    policy, todo = Policy(POLICY), made()[:6]
+    config = scene.folder / "llm.yaml"
+    changes = {**ONE_AT_A_TIME, **template, "dialect": "completions", "questions_per_request": 1, "endpoints": [model.url]}
+    config.write_text(yaml.safe_dump(scene.settings([POLICY], grader=changes)))
+    result = rbr("score", "-c", config, "--jsonl", "-", stdin=b"".join(records.to_json(r) + b"\n" for r in todo))
+    assert result.returncode == 0, result.stderr
+    for row, record in zip(map(json.loads, result.stdout.splitlines()), todo, strict=True):
+        for judgment in row["propositions"]:
+            prompt = policy.prompt(record["prompt"], record["completion"], judgment["id"])
+            status, reply = model.call("POST", "/v1/completions", {
+                "model": "smollm2", "prompt": template["prompt_before"] + prompt + template["prompt_after"], "max_tokens": 1,
+                "temperature": 1, "logprobs": TOP_LOGPROBS})
+            assert status == 200
+            [top] = reply["choices"][0]["logprobs"]["top_logprobs"]
+            raw = {"choices": [{"logprobs": {"content": [{"top_logprobs": [
+                {"token": t, "logprob": p} for t, p in top.items()]}]}}]}
+            probability, mass = read(raw)
+            assert math.isclose(judgment["probability"], probability, abs_tol=1e-6)
+            assert math.isclose(judgment["mass"], mass, abs_tol=1e-6)
+
+
+def test_a_longer_list_of_prompts_is_refused_and_no_number(scene, model):
+    """llama-cpp-python takes one prompt in the list, and answers 500 to more."""
+    status, _ = model.call("POST", "/v1/completions", {"model": "smollm2", "prompt": ["a", "b"], "max_tokens": 1, "logprobs": 2})
+    assert status == 500
+    config = scene.folder / "llm.yaml"
+    changes = {**ONE_AT_A_TIME, "dialect": "completions", "attempts": 1, "endpoints": [model.url]}
+    config.write_text(yaml.safe_dump(scene.settings([POLICY], grader=changes)))
+    result = rbr("score", "-c", config, "--jsonl", "-", stdin=records.to_json(made()[0]))
+    assert result.returncode == 3 and json.loads(result.stdout)["reason"] == "REASON_GRADER_UNAVAILABLE"
+
+
+def test_verdicts_of_the_model(scene, model):
+    config = scene.folder / "llm.yaml"
+    config.write_text(yaml.safe_dump(scene.settings([POLICY], grader={**ONE_AT_A_TIME, "mode": "verdict", "endpoints": [model.url]})))
+    result = rbr("score", "-c", config, "--jsonl", "-", stdin=b"".join(records.to_json(r) + b"\n" for r in made()[:4]))
+    judgments = [j for row in map(json.loads, result.stdout.splitlines()) for j in row["propositions"]]
+    assert len(judgments) == 12
+    for j in judgments:
+        assert j.get("probability", 0) in (0, 1) and (j["status"] == "STATUS_OK" or j["reason"] == "REASON_UNPARSEABLE_VERDICT"), j
+
+
+def test_the_probe_finds_what_the_server_speaks(model):
+    result = rbr("check", f"--probe={model.url}", timeout=120)
+    shown = result.stdout.decode()
+    assert "systemone              no: GRADER_REJECTED" in shown and "in logprobs.content" in shown, shown
+    assert "'yes' 10407" in shown, shown

@@ -12,6 +12,7 @@ MODEL = "scripted-1"
 FINGERPRINT = "fp_scripted"
 BELOW_LIST = -9999.0
 YES_ID, NO_ID = 9891, 2201
+TOKENS = {"Yes": [YES_ID], "No": [NO_ID]}  # all other words are two
 TEMPLATE_BEFORE, TEMPLATE_AFTER = "<user>\n", "</user>\n\t<assistant>"  # of the text dialects: settings have it
 
 # ---- the arithmetic, for both sides ----------------------------------------------------------------

@@ -254,6 +254,10 @@ class Server:
         self.requests += 1
         if self.recording:
             self.bodies.append(body)
+        if path == "/v1/models":
+            return response({"object": "list", "data": [{"id": scripted_dialects.MODEL, "object": "model"}]})
+        if path == "/tokenize":
+            return response({"tokens": scripted_dialects.TOKENS.get(json.loads(body)["prompt"], [1, 2])})
         if path not in scripted_dialects.PATHS:
             return error(404, f"no {path}")
         prompts_of, reply_of = scripted_dialects.PATHS[path]
@@ -337,7 +341,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(response(self.server.control(path, body)))
             return
         s = self.server
-        named = path not in scripted_dialects.PATHS
+        named = path not in scripted_dialects.PATHS and path not in ("/v1/models", "/tokenize")
         self.name, _, rest = path[1:].partition("/") if named else ("", "", path[1:])
         self.begin()
         reply = s.answer("/" + rest, body)

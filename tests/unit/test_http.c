@@ -520,6 +520,28 @@ static void bodies_arrive_as_written(void **state RBR_UNUSED)
     fixture_free(f);
 }
 
+static void no_parts_are_a_get_and_the_next_is_a_post_again(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct str hello = STR("hello");
+    f->endpoint = endpoint_at(f, f->server.port, "/ok", "");
+    for (size_t i = 0; i < 4; i++) {
+        struct result *r = &f->results[0];
+        *r = (struct result){.fixture = f};
+        r->req = (struct transport_req){.endpoint = f->endpoint,
+                                        .parts = &hello,
+                                        .n_parts = i % 2,
+                                        .timeout_us = 5 * SECOND,
+                                        .done = on_done};
+        send_again(r);
+        run(f, 5 * SECOND);
+        assert_int_equal(r->outcome, TRANSPORT_REPLY);
+        assert_int_equal(f->n_last_body, i % 2 * hello.n);
+        assert_non_null(strstr(f->last_head, i % 2 == 1 ? "POST /ok" : "GET /ok"));
+    }
+    fixture_free(f);
+}
+
 static void the_key_goes_into_the_header_only(void **state RBR_UNUSED)
 {
     struct fixture *f = fixture_new(NULL);
@@ -724,6 +746,7 @@ int main(void)
         cmocka_unit_test(a_hang_on_a_kept_connection_is_a_timeout),
         cmocka_unit_test(the_first_byte_has_its_own_time),
         cmocka_unit_test(bodies_arrive_as_written),
+        cmocka_unit_test(no_parts_are_a_get_and_the_next_is_a_post_again),
         cmocka_unit_test(the_key_goes_into_the_header_only),
         cmocka_unit_test(a_cancelled_request_ends_soon_and_once),
         cmocka_unit_test(a_request_cancelled_before_it_is_sent_ends),
