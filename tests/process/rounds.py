@@ -35,6 +35,13 @@ PROVOKED_BY = {
 }
 
 
+# What a worker passes again and again under load.
+PER_RECORD = ("read", "before_decode", "decoded", "asked", "verdict", "ready")
+PER_BATCH = ("batch", "before_begin", "after_begin", "after_produce", "delivered", "before_commit", "after_commit", "before_done",
+             "done")
+REPEATED = PER_RECORD + PER_BATCH
+
+
 def program():
     """The one with the points."""
     path = pathlib.Path(os.environ.get("RBR_FAILPOINTS_BIN") or ROOT / "build-failpoints" / "rbr")

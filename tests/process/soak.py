@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -26,6 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import checker  # noqa: E402
 import protos  # noqa: E402
 import records  # noqa: E402
+import rounds  # noqa: E402
 import topics  # noqa: E402
 from kafka import KafkaProducer  # noqa: E402
 from kafka_broker import Broker  # noqa: E402
@@ -38,6 +40,7 @@ SESSION_SECONDS = 3  # of the group: who is not heard of for so long is out
 RECOVERY_SECONDS = 30  # each partition gives rewards again within this
 IN_FLIGHT = 32  # grader calls of a worker at a time, at most
 PATIENCE_SECONDS = 150  # how long a slow recovery is waited for, to tell slow from stuck
+POINTS = ("looked_up", "assigned", *rounds.REPEATED)  # that this load brings a worker to
 KILLS = ("kill", "kill_open", "kill_twice", "kill_all")
 IDENTITIES = ("static", "dynamic", "default")
 
@@ -127,7 +130,7 @@ def schedule(options):
             kinds.append(kind)
             kills -= deaths
     kinds += ["zombie"] * options.zombies + ["twin"] * options.twins + ["terminate"] * options.terms
-    kinds += ["broker"] * options.broker_kills
+    kinds += ["broker"] * options.broker_kills + ["point"] * options.points
     rng.shuffle(kinds)
     if options.rounds > 0:
         kinds.insert(len(kinds) // 2, "storm")
@@ -139,6 +142,7 @@ class Soak:
         self.options, self.folder, self.say = options, pathlib.Path(folder), say
         self.rng = random.Random(f"{options.seed}/moments")
         self.violations = []
+        self.points = self.rng.sample(POINTS, len(POINTS))
         self.recovery = collections.defaultdict(list)  # kind -> seconds
         self.redone = collections.defaultdict(list)  # kind -> grader calls asked again
         self.latest = None  # kind of the last fault, and how much was asked again by its recovery
@@ -280,6 +284,24 @@ class Soak:
 
     def terminate(self):
         self.leave(self.rng.choice(self.workers)).start()
+
+    def point(self):
+        """Started so that it dies at a named point; then again, to live. All of the points in turn."""
+        w = self.rng.choice(self.workers)
+        name = self.points[len(self.recovery["point"]) % len(self.points)]
+        self.leave(w)
+        ordinary, w.program = w.program, rounds.program()
+        w.start(f"{name}=kill@{self.rng.randint(1, 3) if name in rounds.REPEATED else 1}")
+        w.program = ordinary
+        try:
+            w.process.wait(RECOVERY_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.broken(f"point: {w.log_path.name} did not come to {name} within {RECOVERY_SECONDS} s")
+            w.end()
+        if f"failpoint {name}: kill" not in w.log():
+            self.broken(f"point: {w.log_path.name} ended before it came to {name}")
+        self.moment = time.time()
+        w.start()
 
     def leave(self, w):
         began = time.monotonic()
@@ -493,6 +515,8 @@ def options(arguments=()):
     p.add_argument("--twins", type=int, default=5, help="the same, with a second worker of the same name meanwhile")
     p.add_argument("--terms", type=int, default=10, help="SIGTERM and start again")
     p.add_argument("--broker-kills", type=int, default=6)
+    p.add_argument("--points", type=int, default=len(POINTS),
+                   help="kill -9 at named points of a record's way, one after another; all of them once by default")
     p.add_argument("--rounds", type=int, default=60, help="of the storm of joining and leaving")
     p.add_argument("--workers", type=int, default=4)
     p.add_argument("--partitions", type=int, default=8)

@@ -5,7 +5,7 @@ import pytest
 import soak
 
 
-NO_OTHER_FAULTS = ("--records", "0", "--zombies", "0", "--twins", "0", "--terms", "0", "--broker-kills", "0", "--rounds", "0",
+NO_OTHER_FAULTS = ("--records", "0", "--zombies", "0", "--twins", "0", "--terms", "0", "--broker-kills", "0", "--points", "0", "--rounds", "0",
                    "--calm", "2")
 
 
@@ -17,7 +17,7 @@ def run(tmp_path, *arguments):
 
 @pytest.mark.timeout(400)
 def test_faults_of_every_kind(tmp_path):
-    result = run(tmp_path, "--seed", "20", "--kills", "25", "--zombies", "1", "--twins", "1", "--terms", "1", "--broker-kills", "1",
+    result = run(tmp_path, "--seed", "20", "--kills", "25", "--zombies", "1", "--twins", "1", "--terms", "1", "--broker-kills", "1", "--points", "2",
                  "--rounds", "4", "--calm", "4", "--records", "50000")
     assert result["records"] >= 50_000 and result["kills"] == 25
     assert result["rewards_per_s"]["storm_of_joins"] >= 0.3 * result["rewards_per_s"]["calm"]

@@ -8,12 +8,9 @@ import rounds
 from rounds import Round
 from worker import binary
 
-PER_RECORD = ("read", "before_decode", "decoded", "asked", "verdict", "ready")
-PER_BATCH = ("batch", "before_begin", "after_begin", "after_produce", "delivered", "before_commit", "after_commit", "before_done",
-             "done")
 # The first batch has another past than the second, and a record of the middle another than the first.
-KILLS = [("kill", p, n) for p in rounds.POINTS for n in ((5,) if p in PER_RECORD else (1, 2) if p in PER_BATCH else (1,))]
-PAUSES = [("stop", p, 1) for p in PER_BATCH]
+KILLS = [("kill", p, n) for p in rounds.POINTS for n in ((5,) if p in rounds.PER_RECORD else (1, 2) if p in rounds.PER_BATCH else (1,))]
+PAUSES = [("stop", p, 1) for p in rounds.PER_BATCH]
 
 
 def play(scene, act, point, passing):
