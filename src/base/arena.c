@@ -16,18 +16,26 @@ void arena_init(struct arena *a, size_t max_bytes)
     *a = (struct arena){.max = max_bytes};
 }
 
-void arena_done(struct arena *a)
+static void free_all(struct arena_block **list)
 {
-    while (a->blocks != NULL) {
-        struct arena_block *b = a->blocks;
-        a->blocks = b->next;
+    while (*list != NULL) {
+        struct arena_block *b = *list;
+        *list = b->next;
         mem_free(b);
     }
+}
+
+void arena_done(struct arena *a)
+{
+    free_all(&a->large);
+    free_all(&a->blocks);
     a->used = 0;
 }
 
 void arena_reset(struct arena *a)
 {
+    free_all(&a->large);
+    a->used = 0;
     if (a->blocks == NULL)
         return;
     struct arena_block *first = a->blocks;
@@ -40,21 +48,24 @@ void arena_reset(struct arena *a)
     a->used = sizeof(*first) + first->size;
 }
 
+/* What is larger than the next block would be gets a block of its own: one long text must not make
+ * all that follow as large. */
 static struct arena_block *new_block(struct arena *a, size_t size)
 {
     size_t want = a->blocks == NULL ? (size_t)BLOCK_MIN : a->blocks->size * 2;
+    size_t room = a->max > a->used ? a->max - a->used : 0;
     if (want > BLOCK_MAX)
         want = BLOCK_MAX;
+    struct arena_block **list = want < size ? &a->large : &a->blocks;
     if (want < size)
         want = size;
-    size_t room = a->max > a->used ? a->max - a->used : 0;
     if (room < sizeof(struct arena_block) + size)
         return NULL;
     if (want > room - sizeof(struct arena_block))
         want = room - sizeof(struct arena_block);
     struct arena_block *b = mem_resize(NULL, sizeof(*b) + want);
-    *b = (struct arena_block){.next = a->blocks, .size = want};
-    a->blocks = b;
+    *b = (struct arena_block){.next = *list, .size = want};
+    *list = b;
     a->used += sizeof(*b) + want;
     return b;
 }

@@ -1,9 +1,9 @@
 /* Arena: many small allocations, freed together. One record, one policy or one reply lives in one.
  *
  * Lifecycle: arena_init with a maximum, arena_alloc..., arena_reset to use it again (keeps the
- * first block), arena_done. Allocations are aligned to 16 bytes and not zeroed. At the maximum
- * arena_alloc returns NULL: outside data that grows past its budget is an error, not a crash.
- * One thread at a time. */
+ * first block, of 4 KB), arena_done. Allocations are aligned to 16 bytes and not zeroed. At the
+ * maximum arena_alloc returns NULL: outside data that grows past its budget is an error, not a
+ * crash. One thread at a time. */
 #ifndef RBR_BASE_ARENA_H
 #define RBR_BASE_ARENA_H
 
@@ -16,6 +16,7 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks; /* newest first */
+    struct arena_block *large; /* of one allocation each */
     size_t used; /* bytes taken from malloc */
     size_t max; /* bytes; the bound on `used` */
 };

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-enum { ARENA_KEEP = 8192, OUT_KEEP = 8192, HEADERS_KEEP = 64, REWARD_HEADERS = 4 };
+enum { OUT_KEEP = 8192, HEADERS_KEEP = 64, REWARD_HEADERS = 4 };
 
 void item_init(struct item *it, size_t arena_bytes)
 {
@@ -21,21 +21,13 @@ void item_done(struct item *it)
     mem_free(it->headers);
 }
 
-/* The block that an arena keeps may be a large one: of a large key, which comes first. */
-static void empty_arena(struct arena *a)
-{
-    arena_reset(a);
-    if (a->used > ARENA_KEEP)
-        arena_done(a);
-}
-
 void item_reset(struct item *it)
 {
     struct arena arena = it->arena;
     struct buf out = it->out;
     struct header *headers = it->headers;
     size_t cap_headers = it->cap_headers;
-    empty_arena(&arena);
+    arena_reset(&arena);
     if (out.cap > OUT_KEEP)
         buf_done(&out);
     buf_reset(&out);
@@ -193,7 +185,7 @@ void item_make_dead_letter(struct item *it, struct str topic, int32_t partition,
     add_header_z(it, &m, "rbr-reason", reason);
     finish(it, &m, SINK_DEAD_LETTERS, partition);
     mem_free(m.headers);
-    empty_arena(&it->arena);
+    arena_reset(&it->arena);
     it->record = NULL;
 }
 
@@ -262,6 +254,6 @@ void item_make_reward(struct item *it, struct str topic, int32_t partition,
     if (envelope.traceparent.n > 0)
         add_header(it, &m, STR("traceparent"), envelope.traceparent);
     finish(it, &m, SINK_REWARDS, partition);
-    empty_arena(&it->arena);
+    arena_reset(&it->arena);
     it->record = NULL;
 }

@@ -77,6 +77,22 @@ static void reset_keeps_the_first_block_only(void **state RBR_UNUSED)
     arena_done(&a);
 }
 
+/* A record is some long texts with small things between them. */
+static void a_long_text_costs_its_length(void **state RBR_UNUSED)
+{
+    enum { TEXT = 50000, SMALL = 100, TEXTS = 20 };
+    struct arena a;
+    arena_init(&a, 8u << 20);
+    for (int i = 0; i < TEXTS; i++) {
+        assert_non_null(arena_alloc(&a, TEXT));
+        assert_non_null(arena_alloc(&a, SMALL));
+    }
+    assert_true(a.used < TEXTS * (TEXT + SMALL) + 16384);
+    arena_reset(&a);
+    assert_true(a.used <= 4096); /* the texts are gone, also the first */
+    arena_done(&a);
+}
+
 static void arrays_are_zeroed_and_copies_end_in_nul(void **state RBR_UNUSED)
 {
     struct arena a;
@@ -103,6 +119,7 @@ int main(void)
         cmocka_unit_test(the_maximum_holds),
         cmocka_unit_test(absurd_sizes_are_refused_not_wrapped),
         cmocka_unit_test(reset_keeps_the_first_block_only),
+        cmocka_unit_test(a_long_text_costs_its_length),
         cmocka_unit_test(arrays_are_zeroed_and_copies_end_in_nul),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
