@@ -18,13 +18,15 @@
 #include "grader/http_sockets.h"
 
 enum {
-    JOINED_MAX = 64 * 1024, /* bodies up to this are joined: one write with the headers */
+    JOINED_MAX = 16 * 1024, /* bodies up to this are joined: one write with the headers */
     WATCHDOG_MS = 100, /* 7.88.1 forgets its timer callback at times */
     FREE_EASY_MAX = 4096,
     REPLY_KEEP = 64 * 1024, /* of a reply buffer, between requests */
     DNS_CACHE_SECONDS = 60,
     MAX_LIFETIME_SECONDS = 300,
     RECEIVE_BYTES = 4096, /* a reply is about 2 KB; curl takes and frees this for each request */
+    SEND_BYTES = 16384, /* the same for a body that is not joined; 64 KB would be the default, and
+                           10,000 requests may hang */
 };
 
 /* An easy handle with its options set once, and the request it carries. */
@@ -341,6 +343,7 @@ static void set_once(struct easy *e)
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, e->http);
     SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BYTES);
     SET(CURLOPT_POST, 1L);
 }
 
