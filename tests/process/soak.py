@@ -30,7 +30,7 @@ import records  # noqa: E402
 import rounds  # noqa: E402
 import topics  # noqa: E402
 from kafka import KafkaProducer  # noqa: E402
-from kafka_broker import Broker  # noqa: E402
+from kafka_broker import Broker, Cluster  # noqa: E402
 from scripted_grader import Grader  # noqa: E402
 from worker import Worker, settings  # noqa: E402
 
@@ -147,6 +147,7 @@ class Soak:
         self.redone = collections.defaultdict(list)  # kind -> grader calls asked again
         self.latest = None  # kind of the last fault, and how much was asked again by its recovery
         self.in_flight = []  # at each kill, of the worker that died
+        self.without_node = []  # seconds from its kill until the others went on
         self.rates = {}
         self.deaths = 0
         self.exits = []  # of workers that ended by themselves
@@ -174,7 +175,8 @@ class Soak:
     def set_up(self):
         o = self.options
         # Else a broker that was killed waits for 9 s before it takes itself for dead.
-        self.broker = Broker(self.folder / "kafka", "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n")
+        self.broker = (Cluster if o.brokers == 3 else Broker)(
+            self.folder / "kafka", "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n")
         self.broker.start()
         self.broker.create_topics({INPUT: o.partitions, OUTPUT: o.partitions, DEAD: 1})
         self.grader = Grader()
@@ -311,9 +313,13 @@ class Soak:
         return w
 
     def broker_(self):
-        self.broker.kill()
-        time.sleep(self.rng.uniform(0.5, 4))
-        self.broker.restart()
+        node = self.rng.choice(self.broker.nodes)
+        node.kill()
+        if self.options.brokers == 1:
+            time.sleep(self.rng.uniform(0.5, 4))
+        else:  # the others are enough
+            self.without_node.append(self.recover("broker", time.time()))
+        node.restart()
 
     def storm(self):
         """Join and leave, one every two seconds; half of the workers stay."""
@@ -342,7 +348,8 @@ class Soak:
         self.count_the_rest()
         repeated, self.moment = self.grader.stats()["repeated"], None
         getattr(self, "broker_" if kind == "broker" else kind)()
-        self.recover(kind, self.moment or time.time())  # of a kill that moment, else the end of the fault
+        # Of a kill from that moment on, else from the end of the fault.
+        self.recovery[kind].append(self.recover(kind, self.moment or time.time()))
         self.latest = (kind, self.grader.stats()["repeated"])
         self.redone[kind].append(self.latest[1] - repeated)
         self.say(f"{time.monotonic() - self.started:7.1f} s  {kind:10}  recovered in {self.recovery[kind][-1]:5.2f} s  "
@@ -356,7 +363,7 @@ class Soak:
             self.latest = None
 
     def recover(self, kind, moment):
-        """Every partition gives rewards that were worked out after the fault."""
+        """Waits until every partition gives rewards that were worked out after the fault; the seconds that took."""
         self.monitor.watch_from(moment)
         end = moment + PATIENCE_SECONDS
         while len(self.monitor.first_after) < self.options.partitions and time.time() < end:
@@ -366,18 +373,17 @@ class Soak:
             time.sleep(0.02)
         missing = set(range(self.options.partitions)) - set(self.monitor.first_after)
         took = max([t - moment for t in self.monitor.first_after.values()] + [PATIENCE_SECONDS] * bool(missing))
-        self.recovery[kind].append(took)
         if missing:
             self.broken(f"stuck: after {kind}, partitions {sorted(missing)} gave nothing for {PATIENCE_SECONDS} s")
         elif took > RECOVERY_SECONDS:
             self.broken(f"slow: after {kind}, it took {took:.1f} s until each partition gave rewards again")
+        return took
 
     def calm(self):
         """What the workers do when they are left alone. Nothing is asked twice then."""
         for w in self.workers:  # all of them are in the group: from here on nobody joins
             w.wait_for_log("source.assigned")
         self.recover("start", time.time())
-        self.recovery.clear()
         time.sleep(2)
         before, repeated, began = len(self.monitor.seen), self.grader.stats()["repeated"], time.monotonic()
         time.sleep(self.options.calm)
@@ -483,6 +489,7 @@ class Soak:
             "redone": {kind: v for kind, v in sorted(self.redone.items())},
             "recovery_s": {kind: {"median": round(statistics.median(v), 2), "max": round(max(v), 2)}
                            for kind, v in sorted(self.recovery.items())},
+            "without_node_s": [round(v, 2) for v in self.without_node],
             "rewards_per_s": {kind: round(v) for kind, v in self.rates.items()},
             "ended_by_themselves": len(self.exits),
             "violations": self.violations[:30],
@@ -493,6 +500,8 @@ class Soak:
                      f"asked again, mean {statistics.mean(self.redone[kind]):.0f}")
         self.say(f"  asked again per kill {result['redone_per_kill']}, in flight at a kill {result['in_flight_per_kill']} "
                  f"as the grader saw it, {IN_FLIGHT} of a worker at most")
+        if self.without_node:
+            self.say("  seconds until two brokers went on without the third: " + ", ".join(f"{v:.1f}" for v in self.without_node))
         self.say("  rewards a second: " + ", ".join(f"{k} {v}" for k, v in result["rewards_per_s"].items()))
         for line in self.exits:
             self.say(f"  ended by itself: {line}")
@@ -517,6 +526,8 @@ def options(arguments=()):
     p.add_argument("--broker-kills", type=int, default=6)
     p.add_argument("--points", type=int, default=len(POINTS),
                    help="kill -9 at named points of a record's way, one after another; all of them once by default")
+    p.add_argument("--brokers", type=int, choices=(1, 3), default=1,
+                   help="3: each topic three times, and a broker that is killed stays away until the others have gone on")
     p.add_argument("--rounds", type=int, default=60, help="of the storm of joining and leaving")
     p.add_argument("--workers", type=int, default=4)
     p.add_argument("--partitions", type=int, default=8)

@@ -1,6 +1,7 @@
-"""One real Kafka broker for a test session: KRaft, combined mode, loopback, random ports, a temporary folder.
+"""One real Kafka broker for a test session, or a cluster of three: KRaft, combined mode, loopback, random ports, a temporary
+folder.
 
-It runs in a process group of its own and is ended by its pid. Its log stays in the folder; `tail()` shows the end of it.
+A broker runs in a process group of its own and is ended by its pid. Its log stays in the folder; `tail()` shows the end of it.
 """
 
 import os
@@ -48,6 +49,14 @@ transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 message.max.bytes=16777216
 """
 
+# Of a cluster of three.
+THREE = """\
+offsets.topic.replication.factor=3
+transaction.state.log.replication.factor=3
+transaction.state.log.min.isr=2
+min.insync.replicas=2
+"""
+
 LOG4J = """\
 log4j.rootLogger=WARN, stdout
 log4j.logger.kafka.server.KafkaRaftServer=INFO
@@ -77,13 +86,22 @@ def free_port():
         return s.getsockname()[1]
 
 
+def new_cluster_id():
+    cluster = "-"
+    while cluster.startswith("-"):  # that one would be taken for an option
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return cluster
+
+
 class Broker:
-    def __init__(self, folder, more="", proxy=None):
+    def __init__(self, folder, more="", proxy=None, heap=HEAP):
         """more: lines of server.properties that go over the ones above.
 
         proxy: a kafka_proxy.Proxy; who connects to it stays behind it, because the broker calls itself by its port there."""
         self.folder = pathlib.Path(folder)
         self.more = more
+        self.heap = heap
+        self.nodes = [self]
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.controller_port = free_port()
@@ -102,31 +120,32 @@ class Broker:
         java = shutil.which("java")
         if java is None:
             raise RuntimeError("no java; install the Debian package openjdk-17-jre-headless")
-        return [java, f"-Xmx{HEAP}", f"-Xms{HEAP}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        return [java, f"-Xmx{self.heap}", f"-Xms{self.heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                 f"-Dlog4j.configuration=file:{self.folder}/log4j.properties",
                 "-cp", f"{jars_folder()}/*", *args]
 
     def start(self):
+        self.format(new_cluster_id())
+        self.restart()
+        return self
+
+    def format(self, cluster):
         properties = self.folder / "server.properties"
         properties.write_text(PROPERTIES.format(port=self.port, controller_port=self.controller_port, folder=self.folder,
-                                                behind_port=self.behind_port, proxy_port=self.proxy.port if self.proxy else self.behind_port) + self.more)
+                                                behind_port=self.behind_port,
+                                                proxy_port=self.proxy.port if self.proxy else self.behind_port) + self.more)
         (self.folder / "log4j.properties").write_text(LOG4J)
-        cluster = "-"
-        while cluster.startswith("-"):  # that one would be taken for an option
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         formatted = subprocess.run(self.java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)),
                                    capture_output=True, text=True, check=False)
         if formatted.returncode != 0:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{formatted.stdout}{formatted.stderr}")
-        self._run()
-        return self
 
-    def _run(self):
+    def run(self):
+        """The process, without a wait."""
         with open(self.log_path, "ab") as log:
-            before = log.tell()
+            self.log_from = log.tell()
             self.process = subprocess.Popen(self.java("kafka.Kafka", str(self.folder / "server.properties")), stdout=log,
                                             stderr=subprocess.STDOUT, start_new_session=True)
-        self._wait(before)
 
     def kill(self):
         """As a crash does: no word to anybody, nothing closed."""
@@ -137,12 +156,13 @@ class Broker:
 
     def restart(self):
         """After kill() or stop(): the same ports, the same data."""
-        self._run()
+        self.run()
+        self.wait()
 
-    def _wait(self, log_from):
+    def wait(self):
         """Started is two things: the line in the log, and an answer to an admin call. An open port alone is neither."""
         end = time.monotonic() + START_SECONDS
-        while b"Kafka Server started" not in self.log_path.read_bytes()[log_from:]:
+        while b"Kafka Server started" not in self.log_path.read_bytes()[self.log_from:]:
             if self.process.poll() is not None:
                 raise RuntimeError(f"Kafka ended with {self.process.returncode}:\n{self.tail()}")
             if time.monotonic() > end:
@@ -179,8 +199,50 @@ class Broker:
 
     def create_topics(self, topics):
         """topics: name -> partitions, or name -> (partitions, {config})."""
-        new = []
-        for name, wanted in topics.items():
-            partitions, configs = wanted if isinstance(wanted, tuple) else (wanted, {})
-            new.append(NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=configs))
-        self.admin.create_topics(new)
+        create_topics(self.admin, topics, 1)
+
+
+class Cluster:
+    """Three brokers that hold everything three times, and go on while two of them are there. What a test does to one of them,
+    it does to one of `nodes`."""
+
+    def __init__(self, folder, more=""):
+        self.folder = pathlib.Path(folder)
+        self.nodes = [Broker(self.folder / f"node{i}", heap="320m") for i in (1, 2, 3)]
+        voters = ",".join(f"{i}@127.0.0.1:{node.controller_port}" for i, node in enumerate(self.nodes, 1))
+        for i, node in enumerate(self.nodes, 1):
+            node.more = f"node.id={i}\ncontroller.quorum.voters={voters}\n{THREE}{more}"
+        self.bootstrap = ",".join(node.bootstrap for node in self.nodes)
+        self.admin = None
+
+    def start(self):
+        cluster = new_cluster_id()
+        for node in self.nodes:
+            node.format(cluster)
+        for node in self.nodes:
+            node.run()
+        for node in self.nodes:
+            node.wait()
+        self.admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        return self
+
+    def stop(self):
+        if self.admin is not None:
+            self.admin.close()
+            self.admin = None
+        for node in self.nodes:
+            node.stop()
+
+    def tail(self, lines=40):
+        return "\n".join(node.tail(lines) for node in self.nodes)
+
+    def create_topics(self, topics):
+        create_topics(self.admin, topics, len(self.nodes))
+
+
+def create_topics(admin, topics, replicas):
+    new = []
+    for name, wanted in topics.items():
+        partitions, configs = wanted if isinstance(wanted, tuple) else (wanted, {})
+        new.append(NewTopic(name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs))
+    admin.create_topics(new)
