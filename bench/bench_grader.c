@@ -77,6 +77,7 @@ static void ask(struct job *j)
     j->group = (struct grader_group){.prompt = &j->prompt,
                                      .judgments = j->judgments,
                                      .deadline_us = clock_mono_us(&clock_real) + 120000000,
+                                     .expires_us = CLOCK_NEVER,
                                      .done = on_done};
     b->to_ask--;
     grader_ask(b->grader, &j->group);

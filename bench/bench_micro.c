@@ -215,7 +215,7 @@ static void never_sent(struct transport *t RBR_UNUSED, struct transport_req *req
 int main(int argc, char **argv)
 {
     static struct subject s;
-    struct transport nowhere = {.send = never_sent, .cancel = never_sent};
+    struct transport nowhere = {.send = never_sent, .cancel = never_sent, .drop = never_sent};
     struct transport_endpoint *none = NULL;
     struct grader_config config = {.name = STR("bench"),
                                    .dialect = STR("chat"),

@@ -217,8 +217,11 @@ static bool read_task(struct scoring *s)
         t->done = true;
         return true;
     }
-    t->judge = (struct judge_req){
-        .record = t->record, .arena = &t->arena, .deadline_us = CLOCK_NEVER, .done = on_judged};
+    t->judge = (struct judge_req){.record = t->record,
+                                  .arena = &t->arena,
+                                  .deadline_us = CLOCK_NEVER,
+                                  .expires_us = CLOCK_NEVER,
+                                  .done = on_judged};
     t->done = judge_start(&s->grading.judge, &t->judge);
     return true;
 }

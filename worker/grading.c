@@ -93,7 +93,7 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
     const struct dialect *dialect = dialect_find(config->dialect);
     uint32_t ids[2 * LABEL_IDS_MAX];
     struct http_config http = {
-        .max_connections = config->endpoints.n * config->max_in_flight + 16,
+        .max_connections = config->endpoints.n * config->max_in_flight + 16 * config->endpoints.n,
         .reply_bytes_max =
             config->thinking == THINKING_ALLOWED ? THOUGHT_BYTES_MAX : REPLY_BYTES_MAX,
         .header_bytes_max = HEADER_BYTES_MAX,
@@ -119,6 +119,7 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .ask = options_of(config, ids),
         .questions_max = config->questions_per_request,
         .endpoints = g->endpoints,
+        .endpoint_names = config->endpoints.items,
         .n_endpoints = g->n_endpoints,
         .max_in_flight = config->max_in_flight,
         .fixed_in_flight = config->fixed_in_flight,

@@ -5,27 +5,6 @@
 #include <string.h>
 
 #include "worker/grading.h"
-#include "worker/options.h"
-
-static const char probe_policy[] =
-    "policy: {id: probe}\n"
-    "prompt_template: |-\n"
-    "  Here is a message:\n"
-    "  {response}\n"
-    "\n"
-    "  Question: {question}\n"
-    "  Answer \"yes\" or \"no\" and nothing else.\n"
-    "completion_class_order: [both, other]\n"
-    "completion_classes:\n"
-    "  both: {probe: {known_yes: true, known_no: false}}\n"
-    "  other: {probe: {not: {known_yes: true, known_no: false}}}\n"
-    "simple_propositions:\n"
-    "  known_yes: {prompt: \"Does the message say that Paris is in France?\"}\n"
-    "  known_no: {prompt: \"Does the message mention a giraffe?\"}\n";
-
-static const char probe_record[] =
-    "{\"id\":\"probe\",\"prompt\":\"Where is Paris?\",\"completion\":\"Paris is in France.\","
-    "\"response_type\":\"probe\"}";
 
 enum { PROBE_DEADLINE_US = 60000000, PROBE_MEMORY = 1 << 20 };
 
@@ -43,9 +22,12 @@ static void on_judged(struct judge_req *req)
 static int64_t maintain(void *arg)
 {
     struct probe *p = arg;
+    int64_t due = grading_tick(&p->grading);
+    if (grader_is_down(p->grading.grader))
+        judge_cancel(&p->judge); /* nobody wants to wait for it here */
     if (p->done)
         loop_stop(&p->grading.loop);
-    return grading_tick(&p->grading);
+    return due;
 }
 
 static bool print_judgment(const struct judgment *j, const char *expected)
@@ -61,18 +43,20 @@ static bool print_judgment(const struct judgment *j, const char *expected)
 
 static bool print_answer(const struct probe_answer *a)
 {
-    bool ok = print_judgment(&a->judgments[0], "yes");
-    ok = print_judgment(&a->judgments[1], "no") && ok;
+    bool ok = print_judgment(&a->judgments[KNOWN_YES], "yes");
+    ok = print_judgment(&a->judgments[KNOWN_NO], "no") && ok;
     (void)printf("  model %s  input tokens %" PRIu64 "  cached %" PRIu64 "\n",
                  a->use.response_model[0] != '\0' ? a->use.response_model : "(not named)",
                  a->use.input_tokens, a->use.cached_input_tokens);
-    if (ok && a->judgments[0].probability <= a->judgments[1].probability)
+    if (ok && a->judgments[KNOWN_YES].probability <= a->judgments[KNOWN_NO].probability)
         (void)printf("  warning: it finds the wrong answer more likely; use a better model\n");
+    if (!ok && a->error[0] != '\0')
+        (void)printf("  last failure: %s\n", a->error);
     return ok;
 }
 
-enum err_code probe_ask(const struct settings_grader *grader, struct str url,
-                        const struct probe_question *q, struct probe_answer *ret, struct err *err)
+enum err_code probe_ask(const struct settings_grader *grader, struct str url, const struct known *q,
+                        struct probe_answer *ret, struct err *err)
 {
     struct settings_grader one = *grader;
     struct probe p = {0};
@@ -83,38 +67,28 @@ enum err_code probe_ask(const struct settings_grader *grader, struct str url,
     if (code != ERR_OK)
         return code;
     arena_init(&arena, PROBE_MEMORY);
-    p.judge = (struct judge_req){.record = q->record,
-                                 .arena = &arena,
-                                 .deadline_us = clock_mono_us(&clock_real) + PROBE_DEADLINE_US,
-                                 .done = on_judged};
+    p.judge = (struct judge_req){
+        .record = &q->record,
+        .arena = &arena,
+        .deadline_us = CLOCK_NEVER,
+        .expires_us = clock_mono_us(&clock_real) + PROBE_DEADLINE_US,
+        .done = on_judged,
+    };
     p.done = judge_start(&p.grading.judge, &p.judge);
     loop_run(&p.grading.loop);
     memcpy(ret->judgments, p.judge.result.judgments, sizeof(ret->judgments));
     ret->use = p.judge.result.use;
+    (void)snprintf(ret->error, sizeof(ret->error), "%s", grader_last_error(p.grading.grader));
+    for (size_t i = 0; i < 2; i++)
+        if (grader_is_down(p.grading.grader) && ret->judgments[i].reason == REASON_DEADLINE)
+            ret->judgments[i].reason = REASON_GRADER_UNAVAILABLE; /* it was we who gave up */
     grading_done(&p.grading);
     arena_done(&arena);
     return ERR_OK;
 }
 
-bool probe_question_init(struct probe_question *q)
-{
-    struct policy_file file = {STR("probe"), str_z(probe_policy)};
-    struct refusal refusal;
-    arena_init(&q->arena, PROBE_MEMORY);
-    q->policy = options_load_policy(&file, 1, false, true);
-    q->record = record_decode(&q->arena, str_z(probe_record), RECORD_JSON, &record_limits_default,
-                              NULL, &refusal);
-    return q->policy != NULL && q->record != NULL;
-}
-
-void probe_question_done(struct probe_question *q)
-{
-    policy_free(q->policy);
-    arena_done(&q->arena);
-}
-
 static bool probe_endpoint(const struct settings_grader *grader, struct str url,
-                           const struct probe_question *q)
+                           const struct known *q)
 {
     struct probe_answer answer;
     struct err err;
@@ -129,11 +103,12 @@ static bool probe_endpoint(const struct settings_grader *grader, struct str url,
 
 bool probe_graders(const struct settings *s)
 {
-    struct probe_question q;
-    bool ready = probe_question_init(&q), ok = ready;
-    for (size_t i = 0; ready && i < s->n_graders; i++)
+    struct known q;
+    bool ok = true;
+    known_init(&q);
+    for (size_t i = 0; i < s->n_graders; i++)
         for (size_t k = 0; k < s->graders[i].endpoints.n; k++)
             ok = probe_endpoint(&s->graders[i], s->graders[i].endpoints.items[k], &q) && ok;
-    probe_question_done(&q);
+    known_done(&q);
     return ok;
 }

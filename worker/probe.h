@@ -3,6 +3,7 @@
 #define RBR_WORKER_PROBE_H
 
 #include "grader/grader.h"
+#include "grader/known.h"
 #include "settings/settings.h"
 
 /* Prints a few lines for each endpoint of each grader; true when all of them gave probabilities. */
@@ -18,20 +19,11 @@ bool probe_url(const struct settings_grader *grader, struct str url, struct str 
 struct probe_answer {
     struct judgment judgments[2];
     struct grader_use use;
+    char error[160]; /* the last failure in words; "" when there was none */
 };
-
-struct probe_question {
-    struct policy *policy;
-    struct record *record;
-    struct arena arena;
-};
-
-bool probe_question_init(struct probe_question *q) RBR_MUST_CHECK;
-void probe_question_done(struct probe_question *q);
 
 /* Asks an endpoint; an error when it cannot even be asked so. */
-enum err_code probe_ask(const struct settings_grader *grader, struct str url,
-                        const struct probe_question *q, struct probe_answer *ret,
-                        struct err *err) RBR_MUST_CHECK;
+enum err_code probe_ask(const struct settings_grader *grader, struct str url, const struct known *q,
+                        struct probe_answer *ret, struct err *err) RBR_MUST_CHECK;
 
 #endif

@@ -75,7 +75,7 @@ static const struct json *call(const struct settings_grader *grader, struct str 
 struct probing {
     struct settings_grader grader; /* as it is being tried */
     struct str url;
-    struct probe_question question;
+    struct known question;
     struct arena arena;
     char ids[2 * IDS_MAX][ID_DIGITS];
     struct str id_items[2 * IDS_MAX];
@@ -298,25 +298,24 @@ bool probe_url(const struct settings_grader *grader, struct str url, struct str 
     p.grader.mode = p.grader.thinking = 0;
     p.grader.yes_token_ids.n = p.grader.no_token_ids.n = 0;
     arena_init(&p.arena, 64 << 20);
-    if (probe_question_init(&p.question)) {
-        bool chat = false; /* with probabilities: no need for what makes do without */
-        (void)printf("%.*s\n", STR_ARGS(url));
-        find_model(&p, model);
-        find_labels(&p);
-        find_logprobs(&p);
-        for (size_t i = 0; i < ARRAY_LEN(trials); i++) {
-            bool is_chat = str_eq(str_z(trials[i].dialect), STR("chat"));
-            if ((is_chat && chat) || !try_one(&p, &trials[i]))
-                continue;
-            chat = chat || is_chat;
-            best = best != NULL ? best : &trials[i];
-        }
+    known_init(&p.question);
+    bool chat = false; /* with probabilities: no need for what makes do without */
+    (void)printf("%.*s\n", STR_ARGS(url));
+    find_model(&p, model);
+    find_labels(&p);
+    find_logprobs(&p);
+    for (size_t i = 0; i < ARRAY_LEN(trials); i++) {
+        bool is_chat = str_eq(str_z(trials[i].dialect), STR("chat"));
+        if ((is_chat && chat) || !try_one(&p, &trials[i]))
+            continue;
+        chat = chat || is_chat;
+        best = best != NULL ? best : &trials[i];
     }
     if (best != NULL)
         print_settings(&p, best);
     else
         (void)printf("  no dialect gives probabilities\n");
-    probe_question_done(&p.question);
+    known_done(&p.question);
     arena_done(&p.arena);
     return best != NULL;
 }

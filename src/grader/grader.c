@@ -8,35 +8,49 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "grader/dialect.h"
+#include "grader/pool.h"
 #include "grader/retry.h"
 
 /* A call is the questions of one request, as many as the dialect takes, on their way to an answer.
  * A question that is answered, usably or not, leaves the call; the rest is tried again:
  *
  *   QUEUED --- an endpoint has room ---> SENT --- answer, or given up ---> SETTLED
- *     ^                                   |
- *     '--- its wait is over --- WAITING <-'  (failed, to be tried again)
+ *     ^ ^                                 | |                                 ^
+ *     | '--- its wait is over - WAITING <-' | (failed, to be tried again)     |
+ *     |                                     |                                 |
+ *     '- the server's doing --- SUSPECT <---' (out of attempts) - its own ----'
  *
  * The state says which list the call is in: the grader's queue, none (the attempt holds it), the
- * timer heap. */
-enum call_state { QUEUED, SENT, WAITING, SETTLED };
+ * timer heap, the suspects. A suspect failed by what may be the server's doing or its own: a probe
+ * of the endpoint decides (health.h). If the server does not work, no attempt was one. If it does,
+ * it may have come back just now: the question gets its attempts once more, and only once. */
+enum call_state { QUEUED, SENT, WAITING, SUSPECT, SETTLED };
 
 enum {
     REPLY_MEMORY = 16 * 1024 * 1024,
     THOUGHT_MEMORY = 64 * 1024 * 1024,
     FREE_ATTEMPTS_MAX = 4096,
-    NO_ENDPOINT = -1
+    OUTAGES_MAX = 5, /* of each endpoint, with a question in the air: it is taken for the cause */
+    LONG_WAIT = 8, /* the backoff of so many attempts */
+    UNANSWERED_US = 5000000, /* an attempt that we end says nothing of the server before */
 };
 
 struct grader_call {
     struct heap_node timer; /* WAITING */
     struct grader_group *group;
-    struct grader_call *prev, *next; /* QUEUED */
+    struct grader_call *prev, *next; /* QUEUED, SUSPECT */
     struct attempt *attempt; /* SENT */
     uint16_t *asked; /* propositions without an answer, a piece of the group's list */
     uint16_t n_asked;
-    uint8_t state, attempts;
-    int16_t avoid; /* endpoint that failed it last */
+    int16_t endpoint; /* that was asked last */
+    int16_t avoid; /* endpoint that failed it last, or POOL_NOBODY */
+    uint8_t state;
+    bool second_chance; /* had one */
+    enum reason reason; /* SUSPECT */
+    uint32_t attempts, spared; /* of these, taken by outages: they do not count */
+    uint32_t outages; /* that it was in the air for */
+    int64_t sent_us; /* its last attempt */
+    int64_t failing_us; /* since its first failure */
 };
 
 /* One request in the air; kept and used again. */
@@ -45,14 +59,7 @@ struct attempt {
     struct dialect_body body;
     struct grader *grader;
     struct grader_call *call;
-    size_t endpoint;
-    int64_t sent_us;
     struct attempt *next; /* free list */
-};
-
-struct endpoint {
-    struct transport_endpoint *transport;
-    struct limiter limiter;
 };
 
 /* Questions of a policy, JSON-escaped once. They stay while the grader uses them for new groups and
@@ -64,6 +71,10 @@ struct grader_questions {
     struct arena arena;
 };
 
+struct call_list {
+    struct grader_call *first, *last;
+};
+
 struct grader {
     struct grader_config config;
     struct arena texts; /* the config's */
@@ -73,11 +84,11 @@ struct grader {
     struct transport *transport;
     const struct clock *clock;
     struct rng rng;
-    struct endpoint *endpoints;
-    size_t turn; /* round robin */
+    struct pool pool;
     struct grader_questions *questions; /* of the policy asked last */
-    struct grader_call *queue, *queue_last;
-    struct heap timers, deadlines; /* of calls; of groups */
+    struct call_list queue, suspects;
+    struct heap timers; /* of calls */
+    struct heap deadlines, expiries; /* of groups; deadlines by the pool's clock */
     struct grader_group *finished; /* done is owed */
     struct attempt *free_attempts;
     size_t n_free;
@@ -90,29 +101,39 @@ struct grader {
 /* ---- lists ------------------------------------------------------------------------------------
  */
 
+static void append(struct call_list *l, struct grader_call *c)
+{
+    c->next = NULL;
+    c->prev = l->last;
+    if (l->last != NULL)
+        l->last->next = c;
+    else
+        l->first = c;
+    l->last = c;
+}
+
+static void take_out(struct call_list *l, struct grader_call *c)
+{
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        l->first = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    else
+        l->last = c->prev;
+}
+
 static void enqueue(struct grader *g, struct grader_call *c)
 {
     c->state = QUEUED;
-    c->next = NULL;
-    c->prev = g->queue_last;
-    if (g->queue_last != NULL)
-        g->queue_last->next = c;
-    else
-        g->queue = c;
-    g->queue_last = c;
+    append(&g->queue, c);
     g->stats.queued++;
 }
 
 static void dequeue(struct grader *g, struct grader_call *c)
 {
-    if (c->prev != NULL)
-        c->prev->next = c->next;
-    else
-        g->queue = c->next;
-    if (c->next != NULL)
-        c->next->prev = c->prev;
-    else
-        g->queue_last = c->prev;
+    take_out(&g->queue, c);
     g->stats.queued--;
 }
 
@@ -120,6 +141,12 @@ static void free_attempt(struct attempt *a)
 {
     dialect_body_done(&a->body);
     mem_free(a);
+}
+
+static void wait_until(struct grader *g, struct grader_call *c, int64_t at)
+{
+    c->state = WAITING;
+    heap_push(&g->timers, &c->timer, at);
 }
 
 static struct attempt *take_attempt(struct grader *g)
@@ -157,6 +184,7 @@ static void drop_questions(struct grader_questions *q)
 static void group_is_done(struct grader *g, struct grader_group *group)
 {
     heap_remove(&g->deadlines, &group->timer);
+    heap_remove(&g->expiries, &group->expiry);
     drop_questions(group->questions);
     group->questions = NULL;
     mem_free(group->calls);
@@ -254,27 +282,145 @@ static struct failure read_reply(struct grader *g, struct grader_call *c,
         else
             judge(g, c, c->asked[i], answer);
     }
-    c->n_asked = left;
     f.retry = left > 0;
+    f.fault = left > 0 && left == c->n_asked ? FAULT_SERVER : FAULT_NONE; /* nothing usable */
+    c->n_asked = left;
     return f;
+}
+
+/* An attempt that our deadline cut short is the record's lateness, unless it waited for so long
+ * that the server may be the reason. */
+static struct failure read_failure(const struct grader *g, const struct attempt *a, int64_t now)
+{
+    struct failure f = failure_of(&a->req);
+    int64_t enough =
+        g->config.request_timeout_us < UNANSWERED_US ? g->config.request_timeout_us : UNANSWERED_US;
+    if (a->req.outcome == TRANSPORT_TIMEOUT || a->req.outcome == TRANSPORT_CANCELLED)
+        f.fault = now - a->call->sent_us >= enough ? FAULT_SERVER : FAULT_REQUEST;
+    return f;
+}
+
+/* Until a group's time is up; CLOCK_NEVER when it has for ever. */
+static int64_t time_left(const struct grader *g, const struct grader_group *group, int64_t now)
+{
+    int64_t left = CLOCK_NEVER;
+    if (group->deadline_us != CLOCK_NEVER)
+        left = group->timer.due_us - pool_clock_us(&g->pool, now);
+    if (group->expires_us != CLOCK_NEVER && group->expires_us - now < left)
+        left = group->expires_us - now;
+    return left;
+}
+
+static bool has_attempts(const struct grader *g, const struct grader_call *c)
+{
+    return c->attempts - c->spared < g->config.attempts_max;
 }
 
 static bool may_retry(struct grader *g, const struct grader_call *c, const struct failure *f,
                       int64_t now, int64_t wait)
 {
-    const struct grader_group *group = c->group;
-    if (!f->retry || c->attempts >= g->config.attempts_max || group->end != GRADER_GROUP_ASKED)
-        return false;
-    if (group->deadline_us != CLOCK_NEVER && now + wait >= group->deadline_us)
+    if (!f->retry || !has_attempts(g, c) || c->group->end != GRADER_GROUP_ASKED ||
+        wait >= time_left(g, c->group, now))
         return false;
     return retry_budget_take(&g->budget, now);
+}
+
+static void excuse(struct grader_call *c)
+{
+    c->spared = c->attempts;
+}
+
+/* Whether outages may take attempts from it once more, or seem to follow it. */
+static bool may_spare(const struct grader *g, const struct grader_call *c)
+{
+    return c->outages < OUTAGES_MAX * g->config.n_endpoints;
+}
+
+/* The attempts were none. Counted are outages that began with the question in the air. */
+static void spare(struct grader *g, struct grader_call *c, enum reason reason)
+{
+    if (!may_spare(g, c)) {
+        give_up(g, c, reason);
+        return;
+    }
+    c->outages++;
+    c->second_chance = false;
+    excuse(c);
+    enqueue(g, c);
+}
+
+/* Out of attempts. Is it its own doing? 429 says that the server works, unless it says nothing else
+ * to anybody any more. */
+static bool may_suspect(const struct grader *g, const struct grader_call *c,
+                        const struct failure *f, int64_t now, int64_t wait)
+{
+    int64_t left = time_left(g, c->group, now);
+    if (c->group->end != GRADER_GROUP_ASKED || left <= 0)
+        return false;
+    if (f->fault == FAULT_RATE)
+        return wait < left && pool_last_reply_us(&g->pool) < c->sent_us;
+    return f->fault == FAULT_SERVER;
+}
+
+static void suspect(struct grader *g, struct grader_call *c, enum reason reason, int64_t now)
+{
+    c->reason = reason;
+    if (!pool_doubt(&g->pool, (size_t)c->endpoint, now)) {
+        /* It is asked though it is known to fail (health.h), fails at once, and no budget keeps us
+         * from asking again. */
+        excuse(c);
+        wait_until(g, c,
+                   now + retry_wait_us(&g->rng, LONG_WAIT, g->config.backoff_min_us,
+                                       g->config.backoff_max_us, -1));
+        return;
+    }
+    c->state = SUSPECT;
+    append(&g->suspects, c);
+}
+
+static void on_decided(void *arg, size_t endpoint, bool works)
+{
+    struct grader *g = arg;
+    struct grader_call *next;
+    for (struct grader_call *c = g->suspects.first; c != NULL; c = next) {
+        next = c->next;
+        if (c->endpoint != (int16_t)endpoint)
+            continue;
+        take_out(&g->suspects, c);
+        if (!works) {
+            spare(g, c, c->reason);
+        } else if (c->second_chance) {
+            give_up(g, c, c->reason);
+        } else {
+            c->second_chance = true;
+            excuse(c);
+            enqueue(g, c);
+        }
+    }
+    call_done_of_finished(g);
+}
+
+static size_t count_waiting(void *arg)
+{
+    const struct grader *g = arg;
+    size_t suspects = 0;
+    for (const struct grader_call *c = g->suspects.first; c != NULL; c = c->next)
+        suspects++;
+    return g->stats.queued + g->timers.n + g->stats.in_flight + suspects;
+}
+
+static void try_again(struct grader *g, struct grader_call *c, int64_t at)
+{
+    g->stats.retries++;
+    c->group->use.retries++;
+    wait_until(g, c, at);
 }
 
 static void on_failure(struct grader *g, struct grader_call *c, const struct failure *f,
                        int64_t now, int64_t retry_after_us)
 {
-    const struct grader_group *group = c->group;
-    int64_t wait = retry_wait_us(&g->rng, c->attempts, g->config.backoff_min_us,
+    struct grader_group *group = c->group;
+    int64_t wait = retry_wait_us(&g->rng, c->attempts - c->spared, g->config.backoff_min_us,
                                  g->config.backoff_max_us, retry_after_us);
     if (group->end == GRADER_GROUP_CANCELLED) { /* by us: says nothing about the grader */
         give_up(g, c, REASON_DEADLINE);
@@ -288,15 +434,17 @@ static void on_failure(struct grader *g, struct grader_call *c, const struct fai
     }
     g->stats.timeouts += f->reason == REASON_GRADER_TIMEOUT;
     g->stats.rate_limited += f->reason == REASON_GRADER_RATE_LIMITED;
-    if (!may_retry(g, c, f, now, wait)) {
-        /* an attempt whose time was cut to the deadline is the record's lateness */
-        give_up(g, c, now >= group->deadline_us ? REASON_DEADLINE : f->reason);
-        return;
-    }
-    g->stats.retries++;
-    c->group->use.retries++;
-    c->state = WAITING;
-    heap_push(&g->timers, &c->timer, now + wait);
+    if (c->attempts == c->spared + 1)
+        c->failing_us = now;
+    bool in_outage = g->pool.down || c->sent_us < g->pool.up_since_us;
+    if (in_outage && f->fault > FAULT_REQUEST && group->end == GRADER_GROUP_ASKED)
+        spare(g, c, f->reason);
+    else if (may_retry(g, c, f, now, wait))
+        try_again(g, c, now + wait);
+    else if (may_suspect(g, c, f, now, wait))
+        suspect(g, c, f->reason, now);
+    else /* an attempt whose time was cut to the deadline is the record's lateness */
+        give_up(g, c, time_left(g, group, now) <= 0 ? REASON_DEADLINE : f->reason);
 }
 
 static void on_reply(struct transport_req *req)
@@ -309,16 +457,14 @@ static void on_reply(struct transport_req *req)
     for (size_t i = 0; i < c->n_asked; i++) {
         struct judgment *j = &c->group->judgments[c->asked[i]];
         j->attempts = c->attempts;
-        j->latency_ms = (uint32_t)((now - a->sent_us) / 1000);
+        j->latency_ms = (uint32_t)((now - c->sent_us) / 1000);
     }
-    struct failure f = ok ? read_reply(g, c, req) : failure_of(req);
+    struct failure f = ok ? read_reply(g, c, req) : read_failure(g, a, now);
 
-    if (req->waiting >= 0)
-        limiter_report(&g->endpoints[a->endpoint].limiter, (size_t)req->waiting, a->sent_us, now);
-    limiter_end(&g->endpoints[a->endpoint].limiter, f.load, a->sent_us, now);
+    pool_end(&g->pool, (size_t)c->endpoint, req, &f, c->sent_us, now);
     g->stats.in_flight--;
     c->attempt = NULL;
-    c->avoid = f.elsewhere ? (int16_t)a->endpoint : NO_ENDPOINT;
+    c->avoid = f.elsewhere ? c->endpoint : POOL_NOBODY;
     int64_t retry_after = ok ? -1 : req->retry_after_us;
     give_attempt(g, a);
     if (f.reason == REASON_NONE)
@@ -331,63 +477,54 @@ static void on_reply(struct transport_req *req)
 /* ---- sending ----------------------------------------------------------------------------------
  */
 
-/* Round robin over the endpoints with room; the one that failed this call only when no other has.
- */
-static bool pick_endpoint(struct grader *g, const struct grader_call *c, size_t *ret)
+/* What failed before the grader came up was the outage's. */
+static void spare_earlier(const struct grader *g, struct grader_call *c)
 {
-    size_t n = g->config.n_endpoints;
-    bool found = false;
-    for (size_t i = 0; i < n; i++) {
-        size_t e = (g->turn + i) % n;
-        if (!limiter_has_room(&g->endpoints[e].limiter))
-            continue;
-        *ret = e;
-        found = true;
-        if (c->avoid != (int16_t)e)
-            break;
-    }
-    if (found)
-        g->turn = (*ret + 1) % n;
-    return found;
+    if (c->attempts == c->spared || c->failing_us >= g->pool.up_since_us || !may_spare(g, c))
+        return;
+    c->outages++;
+    c->spared = c->attempts;
 }
 
 static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64_t now)
 {
     struct grader_group *group = c->group;
     struct attempt *a = take_attempt(g);
-    int64_t timeout = g->config.request_timeout_us;
-    if (group->deadline_us != CLOCK_NEVER && group->deadline_us - now < timeout)
-        timeout = group->deadline_us - now;
+    int64_t timeout = g->config.request_timeout_us, left = time_left(g, group, now);
+    if (left < timeout)
+        timeout = left;
     struct dialect_body body = a->body;
     struct dialect_asked asked = {group->prompt, group->questions->escaped, c->asked, c->n_asked};
     body.n = 0;
     g->dialect->build(&g->frame, &asked, &body);
-    *a = (struct attempt){
-        .body = body, .grader = g, .call = c, .endpoint = endpoint, .sent_us = now};
+    *a = (struct attempt){.body = body, .grader = g, .call = c};
     a->req = (struct transport_req){
-        .endpoint = g->endpoints[endpoint].transport,
+        .endpoint = g->config.endpoints[endpoint],
         .parts = body.parts,
         .n_parts = body.n,
         .timeout_us = timeout > 1000 ? timeout : 1000,
         .done = on_reply,
     };
+    spare_earlier(g, c);
     c->state = SENT;
     c->attempt = a;
+    c->sent_us = now;
+    c->endpoint = (int16_t)endpoint;
     c->attempts++;
     group->use.requests++;
     g->stats.requests++;
     g->stats.in_flight++;
     retry_budget_request(&g->budget);
-    limiter_start(&g->endpoints[endpoint].limiter);
+    pool_start(&g->pool, endpoint);
     g->transport->send(g->transport, &a->req);
 }
 
 static void start_queued(struct grader *g, int64_t now)
 {
-    while (g->queue != NULL) {
+    while (g->queue.first != NULL) {
         size_t endpoint;
-        struct grader_call *c = g->queue;
-        if (!pick_endpoint(g, c, &endpoint))
+        struct grader_call *c = g->queue.first;
+        if (!pool_pick(&g->pool, c->avoid, &endpoint))
             return;
         dequeue(g, c);
         send(g, c, endpoint, now);
@@ -412,6 +549,10 @@ static void abandon(struct grader *g, struct grader_group *group, enum grader_gr
             heap_remove(&g->timers, &c->timer);
             give_up(g, c, REASON_DEADLINE);
             break;
+        case SUSPECT:
+            take_out(&g->suspects, c);
+            give_up(g, c, REASON_DEADLINE);
+            break;
         case SENT:
             if (end == GRADER_GROUP_CANCELLED)
                 g->transport->cancel(g->transport, &c->attempt->req);
@@ -425,9 +566,14 @@ static void abandon(struct grader *g, struct grader_group *group, enum grader_gr
 static void expire(struct grader *g, int64_t now)
 {
     struct heap_node *first;
-    while ((first = heap_first(&g->deadlines)) != NULL && first->due_us <= now) {
+    int64_t stopped = pool_clock_us(&g->pool, now);
+    while ((first = heap_first(&g->deadlines)) != NULL && first->due_us <= stopped) {
         heap_remove(&g->deadlines, first);
         abandon(g, CONTAINER_OF(first, struct grader_group, timer), GRADER_GROUP_CANCELLED);
+    }
+    while ((first = heap_first(&g->expiries)) != NULL && first->due_us <= now) {
+        heap_remove(&g->expiries, first);
+        abandon(g, CONTAINER_OF(first, struct grader_group, expiry), GRADER_GROUP_CANCELLED);
     }
     while ((first = heap_first(&g->timers)) != NULL && first->due_us <= now) {
         heap_remove(&g->timers, first);
@@ -435,18 +581,22 @@ static void expire(struct grader *g, int64_t now)
     }
 }
 
+static int64_t sooner(int64_t due, const struct heap_node *node, int64_t ahead)
+{
+    return node != NULL && node->due_us + ahead < due ? node->due_us + ahead : due;
+}
+
 int64_t grader_tick(struct grader *g)
 {
     int64_t now = clock_mono_us(g->clock);
     expire(g, now);
     call_done_of_finished(g); /* may ask more: before starting */
+    int64_t due = pool_tick(&g->pool, now);
     start_queued(g, now);
-    const struct heap_node *a = heap_first(&g->deadlines), *b = heap_first(&g->timers);
-    int64_t due = CLOCK_NEVER;
-    if (a != NULL)
-        due = a->due_us;
-    if (b != NULL && b->due_us < due)
-        due = b->due_us;
+    due = sooner(due, heap_first(&g->timers), 0);
+    due = sooner(due, heap_first(&g->expiries), 0);
+    if (!g->pool.down)
+        due = sooner(due, heap_first(&g->deadlines), now - pool_clock_us(&g->pool, now));
     return due;
 }
 
@@ -488,7 +638,7 @@ static void make_calls(struct grader *g, struct grader_group *group, size_t n)
         if (group->judgments[i].status != JUDGMENT_PENDING)
             continue;
         if (c->n_asked == 0)
-            *c = (struct grader_call){.group = group, .asked = asked, .avoid = NO_ENDPOINT};
+            *c = (struct grader_call){.group = group, .asked = asked, .avoid = POOL_NOBODY};
         *asked++ = (uint16_t)i;
         c->n_asked++;
         n--;
@@ -508,9 +658,13 @@ void grader_ask(struct grader *g, struct grader_group *group)
     group->questions->users++;
     group->end = GRADER_GROUP_ASKED;
     group->use = (struct grader_use){0};
-    group->timer = (struct heap_node){0};
+    group->timer = group->expiry = (struct heap_node){0};
+    int64_t now = clock_mono_us(g->clock);
     if (group->deadline_us != CLOCK_NEVER)
-        heap_push(&g->deadlines, &group->timer, group->deadline_us);
+        heap_push(&g->deadlines, &group->timer,
+                  pool_clock_us(&g->pool, now) + (group->deadline_us - now));
+    if (group->expires_us != CLOCK_NEVER)
+        heap_push(&g->expiries, &group->expiry, group->expires_us);
     make_calls(g, group, n);
     if (n == 0)
         group_is_done(g, group);
@@ -601,7 +755,26 @@ void grader_stats(const struct grader *g, struct grader_stats *ret)
     *ret = g->stats;
     ret->limit = 0;
     for (size_t i = 0; i < g->config.n_endpoints; i++)
-        ret->limit += limiter_limit(&g->endpoints[i].limiter);
+        ret->limit += limiter_limit(&g->pool.endpoints[i].limiter);
+    ret->endpoints_working = pool_working(&g->pool);
+    ret->outages = g->pool.outages;
+    ret->probes = g->pool.probes;
+    ret->probes_in_flight = g->pool.probes_in_flight;
+}
+
+bool grader_is_down(const struct grader *g)
+{
+    return g->pool.down;
+}
+
+int64_t grader_down_for_us(const struct grader *g)
+{
+    return g->pool.down ? clock_mono_us(g->clock) - g->pool.down_since_us : 0;
+}
+
+const char *grader_last_error(const struct grader *g)
+{
+    return g->pool.endpoints[g->pool.opened_last].error;
 }
 
 /* ---- lifecycle --------------------------------------------------------------------------------
@@ -662,11 +835,23 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
         return err_set(err, ERR_LIMIT, "grader %.*s: name or model is too long",
                        STR_ARGS(config->name));
     }
-    g->endpoints = mem_array(config->n_endpoints, sizeof(*g->endpoints));
-    for (size_t i = 0; i < config->n_endpoints; i++) {
-        g->endpoints[i].transport = config->endpoints[i];
-        limiter_init(&g->endpoints[i].limiter, config->max_in_flight, config->fixed_in_flight);
-    }
+    struct pool_config pool = {
+        .grader = g->config.name,
+        .names = config->endpoint_names,
+        .endpoints = config->endpoints,
+        .n = config->n_endpoints,
+        .max_in_flight = config->max_in_flight,
+        .fixed_in_flight = config->fixed_in_flight,
+        .request_timeout_us = config->request_timeout_us,
+        .dialect = dialect,
+        .frame = &g->frame,
+        .transport = transport,
+        .clock = clock,
+        .decided = on_decided,
+        .waiting = count_waiting,
+        .arg = g,
+    };
+    pool_init(&g->pool, &pool);
     *ret = g;
     return ERR_OK;
 }
@@ -681,12 +866,13 @@ struct grader *grader_free(struct grader *g)
         g->free_attempts = a->next;
         free_attempt(a);
     }
+    pool_done(&g->pool);
     heap_done(&g->timers);
     heap_done(&g->deadlines);
+    heap_done(&g->expiries);
     drop_questions(g->questions);
     arena_done(&g->texts);
     arena_done(&g->reply);
-    mem_free(g->endpoints);
     mem_free(g);
     return NULL;
 }

@@ -6,6 +6,12 @@
  * are retried with full jitter within the group's deadline. Every judgment ends GRADED or UNGRADED
  * with a reason; then `done` is called once, from the loop, never from inside grader_ask.
  *
+ * An outage is a pause. An endpoint that fails is probed and left alone until it works (pool.h).
+ * While none works the grader is down: nothing is sent, what fails by it waits in the queue as if
+ * it had not been asked, and `deadline_us` does not run. A question that fails although the server
+ * works fails by itself after its attempts, and so does one that was in the air when outages began,
+ * more than five times over. The grader logs when it goes down and comes up.
+ *
  * Lifecycle: grader_new, grader_ask..., grader_cancel, grader_free (nothing may be in flight).
  * Loop thread only. Time comes from the clock port; grader_tick must be called after every loop
  * turn and when the time it returned has come. */
@@ -30,6 +36,7 @@ struct grader_config {
     struct dialect_options ask; /* model and how it is asked; copied */
     size_t questions_max; /* in one request, where the dialect takes several; 0: as it does */
     struct transport_endpoint **endpoints;
+    const struct str *endpoint_names; /* for the log, without credentials; NULL: none */
     size_t n_endpoints;
     size_t max_in_flight; /* per endpoint: the limiter's ceiling */
     bool fixed_in_flight; /* true: the limit is max_in_flight always; false: additive increase */
@@ -52,14 +59,15 @@ struct grader_group {
     /* in */
     const struct prompt *prompt; /* with its policy; valid until done */
     struct judgment *judgments; /* n_propositions of the policy; those PENDING are asked */
-    int64_t deadline_us; /* monotonic; CLOCK_NEVER for none */
+    int64_t deadline_us; /* monotonic; later by as long as the grader is down; CLOCK_NEVER: none */
+    int64_t expires_us; /* monotonic; whatever happens; CLOCK_NEVER: never */
     void (*judged)(struct grader_group *g, size_t proposition); /* each that is GRADED, when it is;
                                                                    may be NULL */
     void (*done)(struct grader_group *g);
     /* out */
     struct grader_use use;
     /* private */
-    struct heap_node timer; /* its deadline */
+    struct heap_node timer, expiry; /* deadline_us by the pool's clock, expires_us */
     struct grader_call *calls;
     size_t n_calls, calls_left;
     struct grader *grader;
@@ -99,7 +107,15 @@ struct grader_stats {
     uint64_t requests, replies, retries, failures, timeouts, rate_limited;
     uint64_t judgments, ungraded, input_tokens, cached_input_tokens;
     size_t queued, in_flight, limit; /* now; limit is the sum over endpoints */
+    size_t endpoints_working; /* now; none: it is down */
+    size_t probes_in_flight; /* not counted elsewhere */
+    uint64_t outages, probes; /* ever */
 };
 void grader_stats(const struct grader *g, struct grader_stats *ret);
+
+/* None of its endpoints works. */
+bool grader_is_down(const struct grader *g);
+int64_t grader_down_for_us(const struct grader *g); /* 0 when it is not */
+const char *grader_last_error(const struct grader *g); /* in words; "" when there was none */
 
 #endif

@@ -561,6 +561,24 @@ static void http_cancel(struct transport *t, struct transport_req *req)
     (void)uv_timer_start(&h->timer, on_timer, 0, 0);
 }
 
+static void http_drop(struct transport *t, struct transport_req *req)
+{
+    struct http *h = CONTAINER_OF(t, struct http, port);
+    struct easy *e = req->impl;
+    if (e == NULL)
+        return;
+    for (struct easy **at = &h->cancelled; e->cancelled && *at != NULL; at = &(*at)->next) {
+        if (*at != e)
+            continue;
+        *at = e->next;
+        break;
+    }
+    (void)curl_multi_remove_handle(h->multi, e->curl);
+    unlink_active(h, e);
+    req->impl = NULL;
+    give_easy(h, e);
+}
+
 /* ---- endpoints --------------------------------------------------------------------------------
  */
 
@@ -640,7 +658,7 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
     if (code != ERR_OK)
         return code;
     struct http *h = mem_alloc(sizeof(*h));
-    h->port = (struct transport){.send = http_send, .cancel = http_cancel};
+    h->port = (struct transport){.send = http_send, .cancel = http_cancel, .drop = http_drop};
     h->config = *config;
     keep_texts(h);
     h->loop = loop;

@@ -24,6 +24,13 @@ void limiter_init(struct limiter *l, size_t ceiling, bool fixed)
     };
 }
 
+void limiter_restart(struct limiter *l)
+{
+    size_t in_flight = l->in_flight;
+    limiter_init(l, l->ceiling, l->fixed);
+    l->in_flight = l->peak = in_flight;
+}
+
 void limiter_start(struct limiter *l)
 {
     l->in_flight++;

@@ -59,6 +59,9 @@ static inline bool limiter_has_room(const struct limiter *l)
 
 void limiter_start(struct limiter *l);
 
+/* Starts low again: the server was away, and what it can take now is not known. */
+void limiter_restart(struct limiter *l);
+
 enum limiter_outcome {
     LIMITER_GOOD, /* a reply: the server kept up */
     LIMITER_OVERLOAD, /* it said so, or did not answer in time */

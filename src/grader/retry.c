@@ -29,48 +29,58 @@ static bool is_context_overflow(struct str body)
     return false;
 }
 
+static struct failure rejected(const struct transport_req *req)
+{
+    bool too_long = is_context_overflow(req->body);
+    return (struct failure){too_long ? REASON_GRADER_CONTEXT_EXCEEDED : REASON_GRADER_REJECTED,
+                            false, false, LIMITER_NEUTRAL, FAULT_REQUEST};
+}
+
 static struct failure status_failure(const struct transport_req *req)
 {
     switch (req->status) {
     case 429:
-        return (struct failure){REASON_GRADER_RATE_LIMITED, true, false, LIMITER_OVERLOAD};
+        return (struct failure){REASON_GRADER_RATE_LIMITED, true, false, LIMITER_OVERLOAD,
+                                FAULT_RATE};
     case 503:
     case 529:
-        return (struct failure){REASON_GRADER_UNAVAILABLE, true, true, LIMITER_OVERLOAD};
+        return (struct failure){REASON_GRADER_UNAVAILABLE, true, true, LIMITER_OVERLOAD,
+                                FAULT_SERVER};
     case 408:
-        return (struct failure){REASON_GRADER_TIMEOUT, true, true, LIMITER_OVERLOAD};
+        return (struct failure){REASON_GRADER_TIMEOUT, true, true, LIMITER_OVERLOAD, FAULT_SERVER};
     case 409:
-        return (struct failure){REASON_GRADER_UNAVAILABLE, true, false, LIMITER_NEUTRAL};
+        return (struct failure){REASON_GRADER_UNAVAILABLE, true, false, LIMITER_NEUTRAL,
+                                FAULT_REQUEST};
     case 400:
     case 413:
     case 422:
-        return (struct failure){is_context_overflow(req->body) ? REASON_GRADER_CONTEXT_EXCEEDED
-                                                               : REASON_GRADER_REJECTED,
-                                false, false, LIMITER_NEUTRAL};
+        return rejected(req);
     default:
         break;
     }
     if (req->status >= 500)
-        return (struct failure){REASON_GRADER_UNAVAILABLE, true, true, LIMITER_NEUTRAL};
-    return (struct failure){REASON_GRADER_REJECTED, false, false, LIMITER_NEUTRAL};
+        return (struct failure){REASON_GRADER_UNAVAILABLE, true, true, LIMITER_NEUTRAL,
+                                FAULT_SERVER};
+    return (struct failure){REASON_GRADER_REJECTED, false, false, LIMITER_NEUTRAL, FAULT_SERVER};
 }
 
 struct failure failure_of(const struct transport_req *req)
 {
-    struct failure f = {REASON_GRADER_UNAVAILABLE, true, true, LIMITER_NEUTRAL};
+    struct failure f = {REASON_GRADER_UNAVAILABLE, true, true, LIMITER_NEUTRAL, FAULT_SERVER};
     switch (req->outcome) {
     case TRANSPORT_REPLY:
         f = status_failure(req);
         break;
     case TRANSPORT_TIMEOUT:
-        f = (struct failure){REASON_GRADER_TIMEOUT, true, true, LIMITER_OVERLOAD};
+        f.reason = REASON_GRADER_TIMEOUT;
+        f.load = LIMITER_OVERLOAD;
         break;
     case TRANSPORT_TOO_LARGE:
     case TRANSPORT_BAD_REPLY:
         f.reason = REASON_UNPARSEABLE_VERDICT;
         break;
     case TRANSPORT_CANCELLED:
-        f = (struct failure){REASON_DEADLINE, false, false, LIMITER_NEUTRAL};
+        f = (struct failure){REASON_DEADLINE, false, false, LIMITER_NEUTRAL, FAULT_REQUEST};
         break;
     case TRANSPORT_CONNECT:
     case TRANSPORT_RESET:

@@ -13,12 +13,21 @@
 #include "grader/transport.h"
 #include "record/reason.h"
 
+/* Whose doing it is: what an endpoint's health (health.h) is told of. */
+enum failure_fault {
+    FAULT_NONE, /* a usable reply, be it a refusal */
+    FAULT_REQUEST, /* that one request's: refused, too long, given up by us */
+    FAULT_RATE, /* 429: there are too many of us */
+    FAULT_SERVER, /* it does not work, or not for us: broken, away, a wrong key or path */
+};
+
 /* What an attempt's end means. */
 struct failure {
     enum reason reason;
     bool retry;
     bool elsewhere; /* another endpoint first */
     enum limiter_outcome load;
+    enum failure_fault fault;
 };
 
 /* For anything but a 200. `body` is looked at only for the wording of a context overflow. */

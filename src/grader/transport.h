@@ -45,6 +45,8 @@ struct transport {
                  struct transport_req *req); /* done is never called from inside */
     void (*cancel)(struct transport *t,
                    struct transport_req *req); /* done is called later, CANCELLED */
+    void (*drop)(struct transport *t,
+                 struct transport_req *req); /* ends it now; done is not called */
 };
 
 #endif

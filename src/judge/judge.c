@@ -56,7 +56,7 @@ static bool gate(struct judge_req *req, struct str response)
         }
         return settle(req, STATUS_SKIPPED, REASON_NO_POLICY, "no response type matches");
     }
-    if (req->deadline_us <= req->started_us)
+    if (req->deadline_us <= req->started_us || req->expires_us <= req->started_us)
         return settle(req, STATUS_EXPIRED, REASON_DEADLINE, "deadline passed before judging");
     out->tripwires = tripwires(response);
     if ((out->tripwires & TRIPWIRE_EMPTY_COMPLETION) != 0) {
@@ -224,12 +224,18 @@ static bool ask(struct judge_req *req)
         .prompt = &req->prompt,
         .judgments = out->judgments,
         .deadline_us = req->deadline_us,
+        .expires_us = req->expires_us,
         .judged = on_judgment,
         .done = on_group_done,
     };
     req->asking = true;
     grader_ask(j->grader, &req->group);
     return false;
+}
+
+bool judge_can_take(const struct judge *j)
+{
+    return j->grader == NULL || !grader_is_down(j->grader);
 }
 
 bool judge_start(struct judge *j, struct judge_req *req)

@@ -47,7 +47,8 @@ struct judge_req {
     /* in */
     const struct record *record;
     struct arena *arena; /* the record's; holds prompt and judgments */
-    int64_t deadline_us; /* monotonic; CLOCK_NEVER for none */
+    int64_t deadline_us; /* ours, monotonic; does not run while the grader is down (grader.h) */
+    int64_t expires_us; /* the record's own, monotonic; both CLOCK_NEVER for none */
     void (*done)(struct judge_req *req);
     /* out */
     struct judged result;
@@ -60,6 +61,9 @@ struct judge_req {
 };
 
 bool judge_start(struct judge *j, struct judge_req *req);
+
+/* Whether records should be brought: not while the grader is down, they would only wait here. */
+bool judge_can_take(const struct judge *j);
 
 /* Asks nothing more; what is on its way may still be judged. For a record that is no longer ours.
  * `done` follows, and so it does after judge_cancel. */

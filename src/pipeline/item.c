@@ -79,14 +79,11 @@ bool item_decode(struct item *it, const struct source_record *in, struct str top
     return it->record != NULL;
 }
 
-int64_t item_deadline_us(const struct item *it, int64_t longest_us)
+int64_t item_expires_us(const struct item *it)
 {
-    int64_t latest = it->received_us + longest_us;
-    if (it->record->deadline_ms <= 0)
-        return latest;
     int64_t left_ms = it->record->deadline_ms - it->received_ms;
-    if (left_ms >= longest_us / 1000)
-        return latest;
+    if (it->record->deadline_ms <= 0 || left_ms > INT64_MAX / 4000) /* as good as never */
+        return CLOCK_NEVER;
     return left_ms > 0 ? it->received_us + left_ms * 1000 : it->received_us;
 }
 

@@ -46,8 +46,8 @@ bool item_decode(struct item *it, const struct source_record *in, struct str top
                  int32_t partition, const struct record_limits *limits,
                  struct refusal *ret_refusal) RBR_MUST_CHECK;
 
-/* Until when it is judged: as long as it says itself, `longest_us` from its receipt at most. */
-int64_t item_deadline_us(const struct item *it, int64_t longest_us);
+/* Until when it is wanted, as it says itself; CLOCK_NEVER when it does not. */
+int64_t item_expires_us(const struct item *it);
 
 /* Becomes a dead letter: key, value and headers as they came, plus why. `in` NULL: by reference
  * only (the value is gone or too large to keep); then key and value are null. */

@@ -172,7 +172,8 @@ static void start(struct pipeline *p, struct item *it, const struct source_recor
     it->judge = (struct judge_req){
         .record = it->record,
         .arena = &it->arena,
-        .deadline_us = item_deadline_us(it, p->config.record_deadline_us),
+        .deadline_us = it->received_us + p->config.record_deadline_us,
+        .expires_us = item_expires_us(it),
         .done = on_judged,
     };
     bool finished = judge_start(p->judge, &it->judge);
@@ -222,7 +223,8 @@ static void set_questions_budget(struct pipeline *p)
     struct grader_stats s = {.limit = 1};
     if (p->judge->grader != NULL)
         grader_stats(p->judge->grader, &s);
-    set_budget(p, BUDGET_QUESTIONS, s.queued + s.in_flight, QUESTIONS_AHEAD * s.limit);
+    size_t ahead = judge_can_take(p->judge) ? s.queued + s.in_flight : 0; /* an outage is none */
+    set_budget(p, BUDGET_QUESTIONS, ahead, QUESTIONS_AHEAD * s.limit);
 }
 
 static bool has_room(struct pipeline *p)
@@ -272,7 +274,7 @@ static bool read_all(struct pipeline *p)
     size_t taken = 0, dry = 0; /* partitions in a row that gave nothing */
     if (p->state != RUNNING || p->stopping)
         return false;
-    while (dry < p->n_partitions && has_room(p)) {
+    while (dry < p->n_partitions && judge_can_take(p->judge) && has_room(p)) {
         struct partition *part = &p->partitions[p->turn];
         p->turn = (p->turn + 1) % p->n_partitions;
         if (!read_one(p, part)) {
@@ -286,7 +288,7 @@ static bool read_all(struct pipeline *p)
     return false;
 }
 
-/* Ends the judging of records that alone hold up a full window. */
+/* Ends the judging of records that alone hold up a full window; in an outage it is not they. */
 static void give_up(struct pipeline *p, struct partition *part)
 {
     struct slot *slot;
@@ -304,7 +306,8 @@ static void give_up(struct pipeline *p, struct partition *part)
 
 static void give_up_all(struct pipeline *p)
 {
-    for (size_t i = 0; p->state == RUNNING && i < p->n_partitions; i++)
+    bool may = p->state == RUNNING && judge_can_take(p->judge);
+    for (size_t i = 0; may && i < p->n_partitions; i++)
         give_up(p, &p->partitions[i]);
 }
 

@@ -455,10 +455,11 @@ static void a_grader_that_fails_gives_a_typed_failure(void **state RBR_UNUSED)
         {"reset text", REASON_GRADER_UNAVAILABLE}, {"hang on", REASON_GRADER_TIMEOUT},
     };
     struct bench *b = bench_new();
+    b->config.record_deadline_us = 300 * SECOND;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         (void)put(b, 0, cases[i].completion);
     start(b, 1);
-    run(b, 100 * SECOND);
+    run(b, 200 * SECOND);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct broker_message *m = message(b, 0, (int64_t)i);
         assert_int_equal(m->status, STATUS_FAILED); /* and no reward: the broker looked */

@@ -119,6 +119,31 @@ static inline void fixture_cancel(struct transport *t, struct transport_req *req
     heap_push(&f->due, &p->node, f->clock->now_us);
 }
 
+static inline void fixture_forget(struct fixture_transport *f, struct fixture_pending *p)
+{
+    f->in_flight--;
+    p->req->endpoint->in_flight--;
+    p->req->impl = NULL;
+}
+
+static inline void fixture_free(struct fixture_pending *p)
+{
+    mem_free((void *)(uintptr_t)p->reply.body.p);
+    mem_free((void *)(uintptr_t)p->sent.p);
+    mem_free(p);
+}
+
+static inline void fixture_drop(struct transport *t, struct transport_req *req)
+{
+    struct fixture_transport *f = CONTAINER_OF(t, struct fixture_transport, port);
+    struct fixture_pending *p = req->impl;
+    if (p == NULL)
+        return;
+    heap_remove(&f->due, &p->node);
+    fixture_forget(f, p);
+    fixture_free(p);
+}
+
 static inline void fixture_end(struct fixture_transport *f, struct fixture_pending *p)
 {
     struct transport_req *req = p->req;
@@ -126,8 +151,7 @@ static inline void fixture_end(struct fixture_transport *f, struct fixture_pendi
     struct str now = fixture_join(req);
     assert(str_eq(now, p->sent) && "parts changed before done");
     mem_free((void *)(uintptr_t)now.p);
-    f->in_flight--;
-    req->endpoint->in_flight--;
+    fixture_forget(f, p);
     bool reply = r->outcome == TRANSPORT_REPLY;
     req->outcome = r->outcome;
     req->status = reply ? r->status : 0;
@@ -135,11 +159,8 @@ static inline void fixture_end(struct fixture_transport *f, struct fixture_pendi
     req->waiting = reply && r->waiting > 0 ? r->waiting : -1;
     req->retry_after_us = reply && r->retry_after_us > 0 ? r->retry_after_us : -1;
     req->should_not_retry = reply && r->should_not_retry;
-    req->impl = NULL;
     req->done(req);
-    mem_free((void *)(uintptr_t)r->body.p);
-    mem_free((void *)(uintptr_t)p->sent.p);
-    mem_free(p);
+    fixture_free(p);
 }
 
 /* Ends what is due now. */
@@ -157,7 +178,7 @@ static inline void fixture_transport_init(
     struct fixture_reply (*answer)(void *arg, const struct fixture_call *call), void *arg)
 {
     *f = (struct fixture_transport){
-        .port = {.send = fixture_send, .cancel = fixture_cancel},
+        .port = {.send = fixture_send, .cancel = fixture_cancel, .drop = fixture_drop},
         .clock = clock,
         .answer = answer,
         .arg = arg,
@@ -190,6 +211,13 @@ static inline void fixture_run(struct fixture_transport *f, int64_t (*tick)(void
         if (next > f->clock->now_us)
             f->clock->now_us = next;
     }
+}
+
+/* Whether it is a question of the grader's own (grader/known.h). */
+static inline bool fixture_is_probe(const struct fixture_call *call)
+{
+    return str_find(call->body, STR("Does the message say that Paris is in France?"), 0) !=
+           SIZE_MAX;
 }
 
 /* A chat reply as OpenAI and vLLM write it, with the given probabilities on "Yes" and " no". */

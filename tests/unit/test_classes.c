@@ -298,7 +298,8 @@ static void gold_row(const struct policy *policy, struct arena *a, struct str li
     struct record *record =
         record_decode(a, line, RECORD_JSON, &record_limits_default, &origin, &refusal);
     struct judge judge = {.policy = policy, .clock = &clock_real, .use_known = true};
-    struct judge_req req = {.record = record, .arena = a, .deadline_us = CLOCK_NEVER};
+    struct judge_req req = {
+        .record = record, .arena = a, .deadline_us = CLOCK_NEVER, .expires_us = CLOCK_NEVER};
     struct reward reward;
     assert_non_null(record);
     assert_true(judge_start(&judge, &req));

@@ -79,8 +79,11 @@ static struct item *begin(struct bench *b, size_t size, char filler)
     if (!item_decode(it, &in, STR("in"), 0, &limits, &refusal))
         fail_msg("refused");
     buf_done(&json);
-    it->judge = (struct judge_req){
-        .record = it->record, .arena = &it->arena, .deadline_us = CLOCK_NEVER, .done = on_judged};
+    it->judge = (struct judge_req){.record = it->record,
+                                   .arena = &it->arena,
+                                   .deadline_us = CLOCK_NEVER,
+                                   .expires_us = CLOCK_NEVER,
+                                   .done = on_judged};
     assert_false(judge_start(&b->judge, &it->judge));
     item_pool_charge(&b->pool, it);
     return it;

@@ -1,0 +1,353 @@
+#include "grader/pool.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "obs/log.h"
+
+enum { PROBES_MAX = 16, REPLY_ARENA_MAX = 64 * 1024 * 1024 };
+
+/* One probe in the air. */
+struct pool_probe {
+    struct transport_req req;
+    struct dialect_body body;
+    struct pool *pool;
+    size_t endpoint;
+    struct pool_probe *next;
+};
+
+/* ---- words --------------------------------------------------------------------------------------
+ */
+
+static const char *advice(const struct transport_req *req)
+{
+    switch (req->outcome) {
+    case TRANSPORT_CONNECT:
+        return "does it run, and is the address right?";
+    case TRANSPORT_TIMEOUT:
+    case TRANSPORT_CANCELLED:
+        return "it takes requests and does not answer: look at its load and its log";
+    case TRANSPORT_REPLY:
+        break;
+    default:
+        return "look at its log";
+    }
+    switch (req->status) {
+    case 401:
+    case 403:
+        return "check api_key_file";
+    case 429:
+        return "its rate limit is used up";
+    case 200:
+        return "is it the right server? see rbr check --probe";
+    default:
+        return req->status < 500 ? "check its URL, see rbr check --probe" : "look at its log";
+    }
+}
+
+static void note(struct pool_endpoint *e, const struct transport_req *req)
+{
+    e->advice = advice(req);
+    if (req->outcome != TRANSPORT_REPLY)
+        (void)snprintf(e->error, sizeof(e->error), "%s",
+                       req->detail[0] != '\0' ? req->detail : "no reply");
+    else if (req->status == 200)
+        (void)snprintf(e->error, sizeof(e->error), "a 200 that is no reply of this dialect");
+    else
+        (void)snprintf(e->error, sizeof(e->error), "HTTP %d", req->status);
+}
+
+static struct str name_of(const struct pool *p, size_t i)
+{
+    return p->config.names != NULL ? p->config.names[i] : STR("an endpoint");
+}
+
+static double seconds(int64_t us)
+{
+    return (double)us / 1e6;
+}
+
+/* ---- in and out ---------------------------------------------------------------------------------
+ */
+
+static void free_probe(struct pool *p, struct pool_probe *probe)
+{
+    p->probes_in_flight--;
+    dialect_body_done(&probe->body);
+    mem_free(probe);
+}
+
+static void drop_probe(struct pool *p, struct pool_probe **at)
+{
+    struct pool_probe *probe = *at;
+    *at = probe->next;
+    p->config.transport->drop(p->config.transport, &probe->req);
+    free_probe(p, probe);
+}
+
+static void drop_probes(struct pool *p, size_t i)
+{
+    while (p->endpoints[i].probes != NULL)
+        drop_probe(p, &p->endpoints[i].probes);
+}
+
+/* The outage began when the last endpoint that worked was asked what it did not answer. */
+static void go_down(struct pool *p, int64_t now)
+{
+    int64_t since = p->up_since_us;
+    for (size_t i = 0; i < p->config.n; i++) {
+        const struct health *h = &p->health[i];
+        int64_t failing = h->in_a_row > 0 ? h->bad_since_us : now;
+        since = failing > since ? failing : since;
+    }
+    p->down = true;
+    p->down_since_us = since;
+    p->outages++;
+}
+
+/* What fails one of them may fail all, and with few questions that would take long to see. */
+static void doubt_the_silent(struct pool *p, int64_t since, int64_t now)
+{
+    for (size_t i = 0; i < p->config.n; i++)
+        if (p->health[i].state == HEALTH_CLOSED && p->health[i].good_us < since)
+            health_doubt(&p->health[i], now);
+}
+
+static void open_endpoint(struct pool *p, size_t i, int64_t now)
+{
+    struct pool_endpoint *e = &p->endpoints[i];
+    p->opened_last = i;
+    doubt_the_silent(p, p->health[i].since_us, now);
+    if (health_open(p->health, p->config.n, i, now)) {
+        go_down(p, now);
+        log_warning("grader.down",
+                    "grader %.*s does not answer, for %.1f s now: %s (%.*s): %s; records wait, %zu "
+                    "questions of them here; it is tried every 5 s",
+                    STR_ARGS(p->config.grader), seconds(now - p->down_since_us), e->error,
+                    STR_ARGS(name_of(p, i)), e->advice, p->config.waiting(p->config.arg));
+    } else if (!p->health[i].kept) {
+        log_warning("grader.endpoint_ejected",
+                    "grader %.*s: %.*s does not answer: %s: %s; the others are asked",
+                    STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)), e->error, e->advice);
+    }
+    p->config.decided(p->config.arg, i, false);
+}
+
+static void come_up(struct pool *p, int64_t now)
+{
+    p->down = false;
+    p->up_since_us = now;
+    p->stood_us += now - p->down_since_us;
+    log_warning("grader.up", "grader %.*s answers again, after %.1f s; %zu questions waited",
+                STR_ARGS(p->config.grader), seconds(now - p->down_since_us),
+                p->config.waiting(p->config.arg));
+}
+
+static void close_endpoint(struct pool *p, size_t i, int64_t now)
+{
+    struct pool_endpoint *e = &p->endpoints[i];
+    const struct health before = p->health[i];
+    bool was_down = p->down;
+    health_close(p->health, p->config.n, i, was_down, now);
+    drop_probes(p, i);
+    if (before.state == HEALTH_OPEN)
+        limiter_restart(&e->limiter);
+    if (was_down)
+        come_up(p, now);
+    else if (before.state == HEALTH_OPEN && !before.kept)
+        log_warning("grader.endpoint_back", "grader %.*s: %.*s answers again, after %.1f s",
+                    STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)),
+                    seconds(now - before.since_us));
+    p->config.decided(p->config.arg, i, true);
+}
+
+/* ---- probes -------------------------------------------------------------------------------------
+ */
+
+static bool is_well_formed(struct pool *p, const struct transport_req *req)
+{
+    struct answer answer;
+    struct dialect_reply reply;
+    if (req->outcome != TRANSPORT_REPLY || req->status != 200)
+        return false;
+    arena_reset(&p->reply);
+    p->config.dialect->read(&p->reply, p->config.frame, p->known.policy, req->body, &answer, 1,
+                            &reply);
+    return !answer.retry;
+}
+
+static void on_probed(struct transport_req *req)
+{
+    struct pool_probe *probe = CONTAINER_OF(req, struct pool_probe, req);
+    struct pool *p = probe->pool;
+    size_t i = probe->endpoint;
+    int64_t now = clock_mono_us(p->config.clock);
+    bool works = is_well_formed(p, req);
+    bool says_nothing = req->outcome == TRANSPORT_REPLY && req->status == 429;
+    struct pool_probe **at = &p->endpoints[i].probes;
+    while (*at != probe)
+        at = &(*at)->next;
+    *at = probe->next;
+    if (!works)
+        note(&p->endpoints[i], req);
+    free_probe(p, probe); /* the request with it */
+    if (works)
+        close_endpoint(p, i, now);
+    else if (p->health[i].state == HEALTH_DOUBTED && !says_nothing)
+        open_endpoint(p, i, now);
+}
+
+static void send_probe(struct pool *p, size_t i)
+{
+    static const uint16_t question = KNOWN_YES;
+    struct pool_endpoint *e = &p->endpoints[i];
+    struct pool_probe *probe = mem_alloc(sizeof(*probe));
+    struct pool_probe **at = &e->probes;
+    size_t n = 0;
+    if (p->known.policy == NULL)
+        known_init(&p->known);
+    while (*at != NULL && ++n < PROBES_MAX)
+        at = &(*at)->next;
+    if (*at != NULL)
+        drop_probe(p, at); /* hangs for more than a minute */
+    const struct dialect_asked asked = {&p->known.prompt, p->known.escaped, &question, 1};
+    *probe = (struct pool_probe){.pool = p, .endpoint = i, .next = e->probes};
+    p->config.dialect->build(p->config.frame, &asked, &probe->body);
+    probe->req = (struct transport_req){
+        .endpoint = e->transport,
+        .parts = probe->body.parts,
+        .n_parts = probe->body.n,
+        .timeout_us = p->config.request_timeout_us,
+        .done = on_probed,
+    };
+    e->probes = probe;
+    p->probes++;
+    p->probes_in_flight++;
+    p->config.transport->send(p->config.transport, &probe->req);
+}
+
+int64_t pool_tick(struct pool *p, int64_t now_us)
+{
+    int64_t due = CLOCK_NEVER;
+    for (size_t i = 0; i < p->config.n; i++) {
+        switch (health_due(&p->health[i], p->down, now_us)) {
+        case HEALTH_PROBE:
+            send_probe(p, i);
+            break;
+        case HEALTH_LOST:
+            open_endpoint(p, i, now_us);
+            break;
+        case HEALTH_FOUND:
+            close_endpoint(p, i, now_us);
+            break;
+        case HEALTH_WAIT:
+            break;
+        }
+    }
+    for (size_t i = 0; i < p->config.n; i++) {
+        const struct health *h = &p->health[i];
+        if (h->state != HEALTH_CLOSED && h->probe_us < due)
+            due = h->probe_us;
+    }
+    return due;
+}
+
+/* ---- asking -------------------------------------------------------------------------------------
+ */
+
+bool pool_pick(struct pool *p, int avoid, size_t *ret)
+{
+    size_t n = p->config.n;
+    bool found = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t e = (p->turn + i) % n;
+        if (!health_is_asked(&p->health[e]) || !limiter_has_room(&p->endpoints[e].limiter))
+            continue;
+        *ret = e;
+        found = true;
+        if (avoid != (int)e)
+            break;
+    }
+    if (found)
+        p->turn = (*ret + 1) % n;
+    return found;
+}
+
+void pool_start(struct pool *p, size_t endpoint)
+{
+    limiter_start(&p->endpoints[endpoint].limiter);
+}
+
+void pool_end(struct pool *p, size_t endpoint, const struct transport_req *req,
+              const struct failure *f, int64_t sent_us, int64_t now_us)
+{
+    struct pool_endpoint *e = &p->endpoints[endpoint];
+    if (req->waiting >= 0)
+        limiter_report(&e->limiter, (size_t)req->waiting, sent_us, now_us);
+    limiter_end(&e->limiter, f->load, sent_us, now_us);
+    if (f->fault == FAULT_NONE)
+        health_good(&p->health[endpoint], now_us);
+    else if (f->fault == FAULT_SERVER)
+        health_bad(&p->health[endpoint], sent_us, now_us);
+    if (f->fault == FAULT_SERVER || f->fault == FAULT_RATE)
+        note(e, req);
+}
+
+bool pool_doubt(struct pool *p, size_t endpoint, int64_t now_us)
+{
+    health_doubt(&p->health[endpoint], now_us);
+    if (p->endpoints[endpoint].probes == NULL && health_asks_again(&p->health[endpoint], now_us))
+        send_probe(p, endpoint);
+    return p->health[endpoint].state == HEALTH_DOUBTED;
+}
+
+int64_t pool_clock_us(const struct pool *p, int64_t now_us)
+{
+    return (p->down ? p->down_since_us : now_us) - p->stood_us;
+}
+
+int64_t pool_last_reply_us(const struct pool *p)
+{
+    int64_t last = INT64_MIN;
+    for (size_t i = 0; i < p->config.n; i++)
+        if (p->health[i].good_us > last)
+            last = p->health[i].good_us;
+    return last;
+}
+
+size_t pool_working(const struct pool *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->config.n; i++)
+        n += health_is_asked(&p->health[i]);
+    return n;
+}
+
+/* ---- lifecycle ----------------------------------------------------------------------------------
+ */
+
+void pool_init(struct pool *p, const struct pool_config *config)
+{
+    *p = (struct pool){.config = *config, .up_since_us = clock_mono_us(config->clock)};
+    arena_init(&p->reply, REPLY_ARENA_MAX);
+    p->endpoints = mem_array(config->n, sizeof(*p->endpoints));
+    p->health = mem_array(config->n, sizeof(*p->health));
+    for (size_t i = 0; i < config->n; i++) {
+        p->endpoints[i].transport = config->endpoints[i];
+        p->endpoints[i].advice = "";
+        limiter_init(&p->endpoints[i].limiter, config->max_in_flight, config->fixed_in_flight);
+        health_init(&p->health[i]);
+    }
+}
+
+void pool_done(struct pool *p)
+{
+    for (size_t i = 0; p->endpoints != NULL && i < p->config.n; i++)
+        drop_probes(p, i);
+    known_done(&p->known);
+    arena_done(&p->reply);
+    mem_free(p->endpoints);
+    mem_free(p->health);
+    *p = (struct pool){0};
+}

@@ -1,0 +1,92 @@
+/* The endpoints of one grader: which of them to ask, and what to do about those that do not work.
+ *
+ * Each has its limiter and its health (health.h). The pool sends the probes that health asks for:
+ * known.h's question through the grader's dialect, never a record of a user, so that no record can
+ * keep a grader down. A well-formed 200 is a yes, whatever it says. A probe that hangs does not
+ * hold up the next one. When no endpoint works, the grader is down: nothing but probes is sent, and
+ * the pool's own clock stands still, from the first failure on, so that a deadline kept on it does
+ * not run.
+ *
+ * One log line each way: grader.down and grader.up; with several endpoints also
+ * grader.endpoint_ejected and grader.endpoint_back for each. Part of the grader; loop thread. */
+#ifndef RBR_GRADER_POOL_H
+#define RBR_GRADER_POOL_H
+
+#include "grader/dialect.h"
+#include "grader/health.h"
+#include "grader/known.h"
+#include "grader/limiter.h"
+#include "grader/retry.h"
+#include "grader/transport.h"
+
+struct pool;
+
+struct pool_config {
+    struct str grader; /* for the log, and so are the endpoints' names (may be NULL) */
+    const struct str *names;
+    struct transport_endpoint **endpoints;
+    size_t n;
+    size_t max_in_flight; /* as in grader_config */
+    bool fixed_in_flight;
+    int64_t request_timeout_us; /* of a probe too */
+    const struct dialect *dialect;
+    const struct dialect_frame *frame;
+    struct transport *transport;
+    const struct clock *clock;
+    /* A doubt about the endpoint ended. Never inside a call that does not say so. */
+    void (*decided)(void *arg, size_t endpoint, bool works);
+    size_t (*waiting)(void *arg); /* questions not answered, for the log */
+    void *arg;
+};
+
+struct pool_endpoint {
+    struct transport_endpoint *transport;
+    struct limiter limiter;
+    struct pool_probe *probes; /* in the air, the latest first */
+    char error[160]; /* the last failure in words */
+    const char *advice;
+};
+
+struct pool {
+    struct pool_config config;
+    struct pool_endpoint *endpoints;
+    struct health *health;
+    size_t turn; /* round robin */
+    size_t opened_last; /* by whose error an outage is explained */
+    struct known known;
+    struct arena reply;
+    bool down;
+    int64_t down_since_us, up_since_us;
+    int64_t stood_us; /* how long the pool's clock stood still, before this outage */
+    uint64_t outages, probes; /* ever */
+    size_t probes_in_flight;
+};
+
+enum { POOL_NOBODY = -1 };
+
+/* What is pointed to outlives the pool. */
+void pool_init(struct pool *p, const struct pool_config *config);
+void pool_done(struct pool *p); /* fine when zeroed; probes in the air end here */
+
+/* Round robin over those that work and have room; `avoid` only when no other has. */
+bool pool_pick(struct pool *p, int avoid, size_t *ret);
+
+/* A request began, and ended as f says. */
+void pool_start(struct pool *p, size_t endpoint);
+void pool_end(struct pool *p, size_t endpoint, const struct transport_req *req,
+              const struct failure *f, int64_t sent_us, int64_t now_us);
+
+/* A question is out of attempts by failures there. True: `decided` will be called. False: it is
+ * decided already, the endpoint does not work. */
+bool pool_doubt(struct pool *p, size_t endpoint, int64_t now_us);
+
+/* Sends what probes are due; may call `decided`. When it wants to be called again. */
+int64_t pool_tick(struct pool *p, int64_t now_us);
+
+/* The clock that stands still while the grader is down. */
+int64_t pool_clock_us(const struct pool *p, int64_t now_us);
+
+int64_t pool_last_reply_us(const struct pool *p); /* the last usable one of any; INT64_MIN: none */
+size_t pool_working(const struct pool *p); /* endpoints that are asked */
+
+#endif
