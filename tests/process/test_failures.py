@@ -70,7 +70,8 @@ def test_behaviour(misbehaved, name):
     assert_no_number(reward)
     for p in reward.propositions:
         assert (protos.status_name(p.status), protos.reason_name(p.reason)) == ("FAILED", behaviour.reason)
-        assert p.attempts == (2 if behaviour.retried else 1)
+        # once more as many when the server may have been the reason, and more when it was in doubt meanwhile
+        assert p.attempts >= (2 if behaviour.retried else 1)
 
 
 def test_misbehaviour_reaches_no_neighbour(misbehaved):
@@ -128,30 +129,25 @@ def test_some_questions_answered_is_not_enough(scene, tmp_path):
 
 
 def test_a_grader_that_is_away_and_comes_back(scene):
-    """Connection refused: failures are typed and retryable. Back again: the same worker goes on without help."""
+    """Connection refused: a pause, told in one line each way. Back again: all is judged, without help, within 6 s."""
     policy = Policy(TINY)
     made = [records.make(n, 34) for n in range(30)]
     scene.create(partitions=2)
     scene.grader.stop()
     try:
-        scene.write([(0, records.key_of(r), records.to_json(r), []) for r in made[:10]])
+        scene.write([(n % 2, records.key_of(r), records.to_json(r), []) for n, r in enumerate(made)])
         worker = scene.worker([TINY], grader={"attempts": 1})
-        away = [verify.parse(m) for m in scene.wait_for(10, 30, worker)]
+        time.sleep(12)
+        assert worker.alive() and scene.rewards() == []
+        assert worker.log().count("grader.down") == 1
     finally:
         scene.grader.start()
-    for reward in away:
-        assert (protos.status_name(reward.status), protos.reason_name(reward.reason)) == ("FAILED", "GRADER_UNAVAILABLE")
-        assert reward.retryable
-        assert_no_number(reward)
-    scene.write([(1, records.key_of(r), records.to_json(r), []) for r in made[10:]])
-    scene.wait_for(30, 30, worker)
-    assert worker.alive()
+    scene.wait_for(30, 6, worker)
     assert worker.stop() == 0
-    by_id = {r["completion_id"]: r for r in made[10:]}
-    good = [m for m in scene.rewards() if verify.parse(m).completion_id in by_id]
-    assert len(good) == 20
-    for m in good:
+    by_id = {r["completion_id"]: r for r in made}
+    for m in scene.rewards():
         verify.ok_reward(m, by_id[verify.parse(m).completion_id], policy)
+    assert worker.log().count("grader.down") == worker.log().count("grader.up") == 1
     scene.assert_conserved()
 
 
