@@ -130,7 +130,8 @@ struct bench_server {
 };
 
 static inline void bench_server_start(struct bench_server *s, const char *program,
-                                      const char *delay_ms)
+                                      const char *delay_ms, const char *dialect,
+                                      const char *questions)
 {
     int in[2], out[2];
     if (pipe(in) != 0 || pipe(out) != 0)
@@ -143,7 +144,7 @@ static inline void bench_server_start(struct bench_server *s, const char *progra
         (void)close(in[1]);
         (void)close(out[0]);
         (void)close(out[1]);
-        (void)execl(program, program, delay_ms, (char *)NULL);
+        (void)execl(program, program, delay_ms, dialect, questions, (char *)NULL);
         _exit(127);
     }
     (void)close(in[0]);

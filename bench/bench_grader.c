@@ -4,8 +4,9 @@
  * records whose requests are about 4 KB, six questions each. One JSON line a run, appended by
  * bench/run to bench/results. CPU is this process's own, user + system, by getrusage.
  *
- * usage: bench_grader FAKE_GRADER [REQUESTS [RUNS [DELAY_MS [CONNECTIONS]]]]
- * CONNECTIONS: only that many; otherwise 64 and then 1,000. */
+ * usage: bench_grader FAKE_GRADER [REQUESTS [RUNS [DELAY_MS [CONNECTIONS [DIALECT]]]]]
+ * CONNECTIONS: only that many; otherwise 64 and then 1,000. DIALECT: chat. Those that ask all six
+ * questions in one request send as many questions, not as many requests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -17,6 +18,8 @@
 #include "grader/dialect.h"
 #include "grader/grader.h"
 #include "grader/http.h"
+
+#define QUESTIONS_TEXT "6"
 
 enum { QUESTIONS = 6, TEXT_BYTES = 1750, ARENA_MAX = 1 << 20, RUNS_MAX = 64 };
 
@@ -49,6 +52,7 @@ struct bench {
     struct http *http;
     struct transport_endpoint *endpoint;
     struct grader *grader;
+    const struct dialect *dialect;
     struct policy *policy;
     struct record record;
     struct job *jobs;
@@ -102,6 +106,8 @@ static int64_t maintain(void *arg)
     return due;
 }
 
+static const uint32_t yes_id = 9891, no_id = 2201;
+
 static void open_client(struct bench *b, unsigned port, size_t connections)
 {
     char url[64];
@@ -112,15 +118,20 @@ static void open_client(struct bench *b, unsigned port, size_t connections)
                                .connect_timeout_us = 2000000,
                                .first_byte_timeout_us = 30000000,
                                .keep_alive_us = 4000000};
-    struct http_endpoint_config endpoint = {str_z(url), str_z(dialect_chat.path), {0}};
+    struct http_endpoint_config endpoint = {str_z(url), str_z(b->dialect->path), {0}};
     struct err err;
     loop_init(&b->loop, maintain, b);
     if (http_new(&b->loop, &http, &b->http, &err) != ERR_OK ||
         http_endpoint_new(b->http, &endpoint, &b->endpoint, &err) != ERR_OK)
         bench_die(err.msg);
     struct grader_config config = {.name = STR("bench"),
-                                   .dialect = STR("chat"),
-                                   .ask = {.model = STR("judge"), .top_logprobs = 20},
+                                   .dialect = str_z(b->dialect->name),
+                                   .ask = {.model = STR("judge"),
+                                           .top_logprobs = 20,
+                                           .yes_ids = &yes_id,
+                                           .n_yes_ids = 1,
+                                           .no_ids = &no_id,
+                                           .n_no_ids = 1},
                                    .endpoints = &b->endpoint,
                                    .n_endpoints = 1,
                                    .max_in_flight = connections,
@@ -153,13 +164,14 @@ static double run(struct bench *b, size_t requests)
     return bench_cpu_us() - cpu;
 }
 
-static void measure(unsigned port, struct policy *policy, const struct record *record,
-                    size_t connections, size_t requests, size_t runs, long delay_ms)
+static void measure(unsigned port, const struct dialect *dialect, struct policy *policy,
+                    const struct record *record, size_t connections, size_t requests, size_t runs,
+                    long delay_ms)
 {
     double per_request[RUNS_MAX] = {0}, wall = 0;
     size_t jobs = (connections + QUESTIONS - 1) / QUESTIONS + 1, rss_before = bench_rss_bytes();
     size_t graded = 0, ungraded = 0;
-    struct bench b = {.policy = policy, .record = *record};
+    struct bench b = {.dialect = dialect, .policy = policy, .record = *record};
     b.jobs = mem_array(jobs, sizeof(*b.jobs));
     b.finished = mem_array(jobs, sizeof(struct job *));
     for (size_t i = 0; i < jobs; i++) {
@@ -180,12 +192,13 @@ static void measure(unsigned port, struct policy *policy, const struct record *r
     size_t rss = bench_rss_bytes() - rss_before;
     double median = bench_median(per_request, runs);
     bench_line_begin("grader_client");
-    (void)printf(",\"connections\":%zu,\"requests\":%zu,\"runs\":%zu,\"delay_ms\":%ld,"
-                 "\"cpu_us_per_request\":%.2f,\"cpu_us_per_request_best\":%.2f,"
-                 "\"requests_per_s\":%.0f,\"rss_bytes_per_request_in_flight\":%zu,\"graded\":%zu,"
-                 "\"ungraded\":%zu}\n",
-                 connections, requests, runs, delay_ms, median, per_request[0],
-                 (double)(graded + ungraded) / wall * 1e6, rss / connections, graded, ungraded);
+    (void)printf(
+        ",\"dialect\":\"%s\",\"connections\":%zu,\"requests\":%zu,\"runs\":%zu,\"delay_ms\":%ld,"
+        "\"cpu_us_per_request\":%.2f,\"cpu_us_per_request_best\":%.2f,"
+        "\"requests_per_s\":%.0f,\"rss_bytes_per_request_in_flight\":%zu,\"graded\":%zu,"
+        "\"ungraded\":%zu}\n",
+        dialect->name, connections, requests, runs, delay_ms, median, per_request[0],
+        (double)(graded + ungraded) / wall * 1e6, rss / connections, graded, ungraded);
     (void)fflush(stdout);
     close_client(&b);
     for (size_t i = 0; i < jobs; i++)
@@ -201,13 +214,17 @@ int main(int argc, char **argv)
     size_t connections[] = {64, 1000};
     static char text[TEXT_BYTES];
     if (argc < 2)
-        bench_die("usage: bench_grader FAKE_GRADER [REQUESTS [RUNS [DELAY_MS [CONNECTIONS]]]]");
+        bench_die("usage: bench_grader FAKE_GRADER [REQUESTS [RUNS [DELAY_MS [CONNECTIONS "
+                  "[DIALECT]]]]]");
     size_t requests = argc > 2 ? strtoul(argv[2], NULL, 10) : 60000;
     size_t runs = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
     const char *delay = argc > 4 ? argv[4] : "0";
     size_t lists = argc > 5 ? 1 : ARRAY_LEN(connections);
     if (argc > 5)
         connections[0] = strtoul(argv[5], NULL, 10);
+    const struct dialect *dialect = argc > 6 ? dialect_find(str_z(argv[6])) : &dialect_chat;
+    if (dialect == NULL)
+        bench_die("DIALECT: none of src/grader/dialect.c");
     if (connections[0] == 0 || runs == 0 || runs > RUNS_MAX || requests < (size_t)1000 * QUESTIONS)
         bench_die("REQUESTS: at least 6000; RUNS: 1 to 64");
     struct message turns[2];
@@ -218,8 +235,8 @@ int main(int argc, char **argv)
     struct policy *policy = bench_policy(policy_text);
     bench_files();
     for (size_t i = 0; i < lists; i++) {
-        bench_server_start(&server, argv[1], delay);
-        measure(server.port, policy, &record, connections[i], requests, runs,
+        bench_server_start(&server, argv[1], delay, dialect->name, QUESTIONS_TEXT);
+        measure(server.port, dialect, policy, &record, connections[i], requests, runs,
                 strtol(delay, NULL, 10));
         bench_server_stop(&server);
     }

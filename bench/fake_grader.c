@@ -5,12 +5,14 @@
  * in one write when they came together (pipelining), and looks at nothing else. Prints its port on
  * stdout and runs until its stdin is closed.
  *
- * usage: fake_grader [DELAY_MS]   0: answer at once */
+ * usage: fake_grader [DELAY_MS [DIALECT QUESTIONS]]
+ * DELAY_MS 0: answer at once. Not chat: so many answers in each reply. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,37 +42,110 @@ struct answer {
 static struct connection *connections[FD_MAX];
 static struct answer *answers; /* with a delay: a ring in order of due time */
 static size_t answers_first, answers_n, answers_cap;
-static char reply[4096];
-static size_t n_reply;
+static struct text {
+    char p[64 * 1024];
+    size_t n;
+} reply;
 static long long delay_ms;
 
-static void make_reply(void)
+static void add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct text *t, const char *fmt, ...)
 {
-    static const char *const tokens[] = {
-        "Yes",  " No",     "No",    " Yes", "yes",    "no",      "The",   "I",    "It", "\\n",
-        "True", "Correct", "False", "Sure", "Indeed", "Perhaps", "Maybe", "This", "**", "Well"};
-    char body[4096], *p = body, *end = body + sizeof(body);
-    p += snprintf(
-        p, (size_t)(end - p),
-        "{\"id\":\"chatcmpl-7b1f2f0c9d3e4f5a8b6c\",\"object\":\"chat.completion\","
-        "\"created\":1790000000,\"model\":\"judge\",\"choices\":[{\"index\":0,\"message\":{"
-        "\"role\":\"assistant\",\"content\":\"Yes\",\"refusal\":null,\"reasoning\":null,"
-        "\"tool_calls\":[]},\"logprobs\":{\"content\":[{\"token\":\"Yes\",\"logprob\":"
-        "-0.223143551,\"bytes\":[89,101,115],\"top_logprobs\":[");
+    va_list args;
+    va_start(args, fmt);
+    t->n += (size_t)vsnprintf(t->p + t->n, sizeof(t->p) - t->n, fmt, args);
+    va_end(args);
+    if (t->n >= sizeof(t->p))
+        abort();
+}
+
+static const char *const tokens[] = {
+    "Yes",  " No",     "No",    " Yes", "yes",    "no",      "The",   "I",    "It", "\\n",
+    "True", "Correct", "False", "Sure", "Indeed", "Perhaps", "Maybe", "This", "**", "Well"};
+
+static void add_chat(struct text *t, int index)
+{
+    add(t,
+        "%s{\"index\":%d,\"message\":{\"role\":\"assistant\",\"content\":\"Yes\",\"refusal\":null,"
+        "\"reasoning\":null,\"tool_calls\":[]},\"logprobs\":{\"content\":[{\"token\":\"Yes\","
+        "\"logprob\":-0.223143551,\"bytes\":[89,101,115],\"top_logprobs\":[",
+        index > 0 ? "," : "", index);
     for (int i = 0; i < 20; i++)
-        p += snprintf(p, (size_t)(end - p),
-                      "%s{\"token\":\"%s\",\"logprob\":-%d.%09d,\"bytes\":[%d,101,115]}",
-                      i > 0 ? "," : "", tokens[i], i == 0 ? 0 : i / 2 + 2,
-                      i == 0 ? 223143551 : 700000000 + i * 13577, 60 + i);
-    p += snprintf(p, (size_t)(end - p),
-                  "]}]},\"finish_reason\":\"length\",\"stop_reason\":null}],\"usage\":{"
-                  "\"prompt_tokens\":1043,\"total_tokens\":1044,\"completion_tokens\":1,"
-                  "\"prompt_tokens_details\":{\"cached_tokens\":1008}},\"prompt_logprobs\":null}");
-    n_reply = (size_t)snprintf(reply, sizeof(reply),
-                               "HTTP/1.1 200 OK\r\ndate: Tue, 24 Nov 2026 07:00:00 GMT\r\nserver: "
-                               "uvicorn\r\ncontent-length: %td\r\ncontent-type: "
-                               "application/json\r\n\r\n%.*s",
-                               p - body, (int)(p - body), body);
+        add(t, "%s{\"token\":\"%s\",\"logprob\":-%d.%09d,\"bytes\":[%d,101,115]}", i > 0 ? "," : "",
+            tokens[i], i == 0 ? 0 : i / 2 + 2, i == 0 ? 223143551 : 700000000 + i * 13577, 60 + i);
+    add(t, "]}]},\"finish_reason\":\"length\",\"stop_reason\":null}");
+}
+
+static void add_completion(struct text *t, int index)
+{
+    add(t,
+        "%s{\"index\":%d,\"text\":\"Yes\",\"logprobs\":{\"text_offset\":[0],\"tokens\":[\"Yes\"],"
+        "\"token_logprobs\":[-0.223143551],\"top_logprobs\":[{",
+        index > 0 ? "," : "", index);
+    for (int i = 0; i < 20; i++)
+        add(t, "%s\"%s\":-%d.%09d", i > 0 ? "," : "", tokens[i], i == 0 ? 0 : i / 2 + 2,
+            i == 0 ? 223143551 : 700000000 + i * 13577);
+    add(t, "}]},\"finish_reason\":\"length\",\"stop_reason\":null}");
+}
+
+static void add_score(struct text *t, int index)
+{
+    add(t, "%s[0.73512345,0.21512345]", index > 0 ? "," : "");
+}
+
+static void add_generative(struct text *t, int index)
+{
+    add(t, "%s{\"index\":%d,\"object\":\"score\",\"score\":0.73512345}", index > 0 ? "," : "",
+        index);
+}
+
+static void add_systemone(struct text *t, int index)
+{
+    add(t, "%s\"q%d\":{\"type\":\"noul\",\"noul\":0.73512345,\"confidence\":0.73512345}",
+        index > 0 ? "," : "", index);
+}
+
+static void add_decision(struct text *t, int index)
+{
+    add(t, "%s{\"type\":\"predicate\",\"name\":\"q%d\",\"probability\":0.73512345}",
+        index > 0 ? "," : "", index);
+}
+
+static const struct dialect {
+    const char *name, *before, *after;
+    void (*answer)(struct text *t, int index);
+} dialects[] = {
+    {"chat", "\"choices\":[", "]", add_chat},
+    {"chat_batch", "\"choices\":[", "]", add_chat},
+    {"completions", "\"choices\":[", "]", add_completion},
+    {"score", "\"scores\":[", "]", add_score},
+    {"generative_scoring", "\"data\":[", "]", add_generative},
+    {"systemone", "\"answers\":{", "}", add_systemone},
+    {"decisions", "\"answers\":[", "]", add_decision},
+};
+
+static void make_reply(const char *name, int questions)
+{
+    static struct text body;
+    const struct dialect *d = &dialects[0];
+    for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++)
+        if (strcmp(dialects[i].name, name) == 0)
+            d = &dialects[i];
+    add(&body,
+        "{\"id\":\"chatcmpl-7b1f2f0c9d3e4f5a8b6c\",\"object\":\"chat.completion\","
+        "\"created\":1790000000,\"model\":\"judge\",%s",
+        d->before);
+    for (int i = 0; i < (d == &dialects[0] ? 1 : questions); i++)
+        d->answer(&body, i);
+    add(&body,
+        "%s,\"usage\":{\"prompt_tokens\":1043,\"total_tokens\":1044,\"completion_tokens\":1,"
+        "\"prompt_tokens_details\":{\"cached_tokens\":1008}},\"prompt_logprobs\":null}",
+        d->after);
+    add(&reply,
+        "HTTP/1.1 200 OK\r\ndate: Tue, 24 Nov 2026 07:00:00 GMT\r\nserver: uvicorn\r\n"
+        "content-length: %zu\r\ncontent-type: application/json\r\n\r\n%s",
+        body.n, body.p);
 }
 
 static long long now_ms(void)
@@ -93,8 +168,8 @@ static void drop(int fd)
 static void say(int fd, unsigned count)
 {
     for (; count > 0; count--)
-        for (size_t at = 0; at < n_reply;) {
-            ssize_t n = send(fd, reply + at, n_reply - at, MSG_NOSIGNAL);
+        for (size_t at = 0; at < reply.n;) {
+            ssize_t n = send(fd, reply.p + at, reply.n - at, MSG_NOSIGNAL);
             if (n < 0 && errno == EAGAIN)
                 continue; /* a client that does not read: only benches connect here */
             if (n <= 0)
@@ -232,7 +307,7 @@ int main(int argc, char **argv)
     struct epoll_event events[EVENTS];
     delay_ms = argc > 1 ? strtoll(argv[1], NULL, 10) : 0;
     (void)setrlimit(RLIMIT_NOFILE, &files);
-    make_reply();
+    make_reply(argc > 2 ? argv[2] : "chat", argc > 3 ? atoi(argv[3]) : 1);
     int listener = listen_on_loopback(), epoll = epoll_create1(0);
     struct epoll_event e = {.events = EPOLLIN, .data.fd = listener};
     (void)epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e);
