@@ -132,7 +132,7 @@ DEFECTS = [
     Defect("stale_group_metadata", "the generation of the first batch is sent for ever",
            [(SINK, "rd_kafka_consumer_group_metadata_t *group =\n",
              "static rd_kafka_consumer_group_metadata_t *group;\n        if (group == NULL)\n            group =\n"),
-            (SINK, "        rd_kafka_consumer_group_metadata_destroy(group);\n", "")],
+            (SINK, "rd_kafka_consumer_group_metadata_destroy(group);", "")],
            Kafka(faults.nothing, ("lost", "behind"))),
     Defect("one_name_each_start", "the transactional id changes with every start: nobody ends what a dead worker left open",
            [(SINK, 'return kafka_conf_set(conf, "transactional.id", id, err);',

@@ -200,10 +200,18 @@ class Round:
         self.victim.start()
 
     def stop_at(self, point, passing=1):
-        """Longer than its session; then it goes on as if nothing had been."""
+        """Longer than its session, until the other has its partitions and is at work; then it goes on as if nothing had been."""
         self.reach(point, f"stop@{passing}")
-        time.sleep(SESSION_SECONDS + 1)
+        time.sleep(SESSION_SECONDS)
+        end = time.monotonic() + 5  # no longer: offsets of an open transaction keep the other waiting
+        while not self.witness_has_all() and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(1)
         self.victim.go_on()
+
+    def witness_has_all(self):
+        log = self.witness.log()
+        return all(f"source.assigned {self.scene.input}[{p}]" in log for p in range(self.partitions))
 
     def finish(self, seconds=60):
         """All that was written has its message, the workers leave in order, and the checker looks."""
