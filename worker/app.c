@@ -144,6 +144,7 @@ static enum err_code join_kafka(struct app *a, struct err *err)
 {
     struct kafka_setup kafka;
     kafka_setup_init(&kafka, &a->config.settings->kafka, a->config.embedded);
+    kafka.config.record_bytes = 4 * a->config.settings->limits.completion_bytes;
     enum err_code code = kafka_source_new(&a->grading.loop, &kafka.config, &a->source, err);
     if (code == ERR_OK)
         code = kafka_sink_new(&a->grading.loop, a->source, &kafka.config, CONNECT_TIMEOUT_US,

@@ -26,6 +26,7 @@ struct kafka_config {
     struct str client_id;
     enum delivery delivery;
     enum kafka_start start;
+    size_t record_bytes; /* larger ones are refused; 0: not said */
     bool embedded; /* the brokers are stream/kafka_mock.h's: they have no admin calls */
     const struct kafka_property *common, *consumer,
         *producer; /* passed to librdkafka, override ours */

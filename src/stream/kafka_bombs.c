@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <zlib.h>
 
+#include "obs/log.h"
+
 /* liblz4's interface, as far as we pass it on; its header is not needed for more. */
 struct LZ4F_dctx_s;
 size_t LZ4F_decompress(struct LZ4F_dctx_s *context, void *to, size_t *to_bytes, const void *from,
@@ -69,4 +71,22 @@ size_t LZ4F_decompress(struct LZ4F_dctx_s *context, void *to, size_t *to_bytes, 
     size_t left = next.lz4_decompress(context, to, to_bytes, from, from_bytes, options);
     lz4_bytes += *to_bytes;
     return left;
+}
+
+void kafka_warn_of_bombs(rd_kafka_t *client, const char *topic, size_t record_bytes, int timeout_ms)
+{
+    struct kafka_topic_limits limits;
+    kafka_topic_limits(client, topic, timeout_ms, &limits);
+    if (limits.compressed)
+        log_warning("source.bombs_allowed",
+                    "%s: a small batch may grow when it is read, and becomes dead letters beyond "
+                    "%zu bytes (receive.message.max.bytes); with compression.type=uncompressed the "
+                    "brokers refuse it when it is written",
+                    topic, atomic_load(&bound));
+    if (record_bytes > 0 && limits.message_bytes > record_bytes)
+        log_warning("source.large_records_allowed",
+                    "%s: max.message.bytes is %zu, and a record of more than %zu bytes "
+                    "(4 x limits.completion_bytes) becomes a dead letter; lower the one or raise "
+                    "the other",
+                    topic, limits.message_bytes, record_bytes);
 }

@@ -11,9 +11,14 @@
 #ifndef RBR_STREAM_KAFKA_BOMBS_H
 #define RBR_STREAM_KAFKA_BOMBS_H
 
-#include <stddef.h>
+#include "stream/kafka_client.h"
 
 /* Of one batch or stream, decompressed; before clients are made. */
 void kafka_bound_decompression(size_t bytes);
+
+/* Asks for the topic's configuration, and says in the log what it lets in: batches that grow, and
+ * records larger than `record_bytes` (0: not said). */
+void kafka_warn_of_bombs(rd_kafka_t *client, const char *topic, size_t record_bytes,
+                         int timeout_ms);
 
 #endif

@@ -125,7 +125,7 @@ enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int t
 }
 
 /* max.message.bytes of the result's topic; the default when it does not say. */
-static size_t limit_in(rd_kafka_event_t *event)
+static void read_limits(rd_kafka_event_t *event, struct kafka_topic_limits *ret)
 {
     const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
     size_t n = 0, n_entries = 0;
@@ -135,16 +135,19 @@ static size_t limit_in(rd_kafka_event_t *event)
         n == 1 ? rd_kafka_ConfigResource_configs(resources[0], &n_entries) : NULL;
     for (size_t i = 0; i < n_entries; i++) {
         long value;
-        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") != 0)
-            continue;
+        const char *name = rd_kafka_ConfigEntry_name(entries[i]);
         const char *text = rd_kafka_ConfigEntry_value(entries[i]);
-        if (text != NULL && (value = strtol(text, NULL, 10)) > 0)
-            return (size_t)value;
+        if (text == NULL)
+            continue;
+        if (strcmp(name, "max.message.bytes") == 0 && (value = strtol(text, NULL, 10)) > 0)
+            ret->message_bytes = (size_t)value;
+        if (strcmp(name, "compression.type") == 0)
+            ret->compressed = strcmp(text, "uncompressed") != 0;
     }
-    return KAFKA_MESSAGE_BYTES_MAX;
 }
 
-size_t kafka_message_bytes(rd_kafka_t *client, const char *topic, int timeout_ms)
+void kafka_topic_limits(rd_kafka_t *client, const char *topic, int timeout_ms,
+                        struct kafka_topic_limits *ret)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     rd_kafka_AdminOptions_t *options =
@@ -154,15 +157,14 @@ size_t kafka_message_bytes(rd_kafka_t *client, const char *topic, int timeout_ms
     (void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
     rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
-    size_t limit = KAFKA_MESSAGE_BYTES_MAX;
+    *ret = (struct kafka_topic_limits){.message_bytes = KAFKA_MESSAGE_BYTES_MAX};
     if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        limit = limit_in(event);
+        read_limits(event, ret);
     if (event != NULL)
         rd_kafka_event_destroy(event);
     rd_kafka_ConfigResource_destroy(resource);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
-    return limit;
 }
 
 /* Asked as a time: BEGINNING and END are the protocol's own for "first" and "next". */

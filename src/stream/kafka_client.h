@@ -42,8 +42,14 @@ enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int t
 /* What is assumed of a topic that does not say: below every broker's default. */
 enum { KAFKA_MESSAGE_BYTES_MAX = 1000000 };
 
-/* A topic's max.message.bytes; KAFKA_MESSAGE_BYTES_MAX when the brokers do not tell in time. */
-size_t kafka_message_bytes(rd_kafka_t *client, const char *topic, int timeout_ms);
+struct kafka_topic_limits {
+    size_t message_bytes; /* max.message.bytes; KAFKA_MESSAGE_BYTES_MAX when it is not told */
+    bool compressed; /* compression.type lets producers write what grows when it is read */
+};
+
+/* As the brokers tell within that time. */
+void kafka_topic_limits(rd_kafka_t *client, const char *topic, int timeout_ms,
+                        struct kafka_topic_limits *ret);
 
 /* The first and the next offset of each partition's log, in the list's order. Per partition errors
  * are the call's. Not rd_kafka_query_watermark_offsets: when one of its two requests fails, 2.0.2

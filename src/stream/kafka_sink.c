@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "obs/log.h"
 #include "stream/fencing.h"
+#include "stream/kafka_bombs.h"
 #include "stream/kafka_client.h"
 #include "stream/kafka_identity.h"
 #include "stream/kafka_log.h"
@@ -624,6 +625,9 @@ static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_con
     int32_t input, n;
     char *topic = mem_copy(config->input.p, config->input.n);
     enum err_code code = count_partitions(s, topic, until_us, &input, err);
+    if (code == ERR_OK && !config->embedded)
+        kafka_warn_of_bombs(kafka_source_client(s->source), topic, config->record_bytes,
+                            left_ms(until_us));
     mem_free(topic);
     for (size_t i = 0; code == ERR_OK && i < TOPICS; i++) {
         struct target *t = &s->targets[i];
@@ -631,9 +635,11 @@ static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_con
         if (code != ERR_OK)
             break;
         t->same_partitions = n == input;
-        t->message_bytes = config->embedded ? KAFKA_MESSAGE_BYTES_MAX
-                                            : kafka_message_bytes(kafka_source_client(s->source),
-                                                                  t->topic, left_ms(until_us));
+        struct kafka_topic_limits limits = {.message_bytes = KAFKA_MESSAGE_BYTES_MAX};
+        if (!config->embedded)
+            kafka_topic_limits(kafka_source_client(s->source), t->topic, left_ms(until_us),
+                               &limits);
+        t->message_bytes = limits.message_bytes;
         if (!t->same_partitions)
             log_info("sink.partitions",
                      "%s has %" PRId32 " partitions and the input %" PRId32

@@ -1,5 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -46,6 +48,7 @@ enum {
     EVENTS_PER_POLL = 64, /* then the loop gets a turn */
     LOOKUP_RETRY_US = 1000000,
     CLOSE_WAIT_US = 5000000,
+    RESPONSE_BYTES_MAX = 256 << 20, /* more is not taken, whatever the topic allows */
     JOIN_AGAIN_US = 1000000, /* longer after each fencing, so that one of two twins can settle */
 };
 
@@ -298,6 +301,34 @@ static void on_fatal(struct kafka_source *s, rd_kafka_resp_err_t code, const cha
         fail(s, &err);
 }
 
+/* A response larger than is taken: librdkafka drops the connection and asks again, for ever, and no
+ * error says for which record. So a client that takes it replaces this one. */
+static bool takes_larger(struct kafka_source *s, const char *text)
+{
+    static const char words[] = "Invalid response size ";
+    const char *at = strstr(text, words);
+    struct err err;
+    char limit[32];
+    if (at == NULL)
+        return false;
+    unsigned long long bytes = strtoull(at + sizeof(words) - 1, NULL, 10);
+    if (bytes > RESPONSE_BYTES_MAX) /* or no response of Kafka's at all */
+        return false;
+    (void)snprintf(limit, sizeof(limit), "%llu", bytes + bytes / 4);
+    if (!kafka_conf_set(s->conf, "receive.message.max.bytes", limit, &err)) {
+        fail(s, &err);
+        return true;
+    }
+    log_warning("source.new_consumer",
+                "%s; joining again with %s. Set that in kafka.properties.consumer, and a lower "
+                "max.message.bytes for %s",
+                text, limit, s->topic);
+    s->dead = true;
+    s->join_again_us = clock_mono_us(&clock_real);
+    take_back(s, true);
+    return true;
+}
+
 /* From IDLE: nobody has a batch on its way, so nobody else uses the client. */
 static void replace_client(struct kafka_source *s)
 {
@@ -335,6 +366,8 @@ static void on_error_event(struct kafka_source *s, rd_kafka_resp_err_t code, con
         fail(s, &err);
         return;
     }
+    if (takes_larger(s, text))
+        return;
     log_event(kafka_log_is_connection(code) || kafka_log_is_away() ? LOG_LEVEL_DEBUG
                                                                    : LOG_LEVEL_WARNING,
               "source.error", "%s", text);

@@ -2,6 +2,7 @@
 by reference, after at most three deaths, and everything else flows."""
 
 import pathlib
+import random
 import re
 import signal
 import time
@@ -72,6 +73,8 @@ def test_bombs_of_every_codec(scene):
     scene.wait_for(total, 60, worker)
     print(f"{total} messages after {time.monotonic() - started:.1f} s, peak {resident_peak(worker) / MIB:.0f} MiB")
     assert resident_peak(worker) < 200 * MIB
+    for event in ("source.bombs_allowed", "source.large_records_allowed"):
+        assert worker.log().count(event) == 1
     assert worker.stop() == 0
     scene.assert_conserved()
     assert reasons(scene) == {(p, o): "MESSAGE_TOO_LARGE" if CODECS[p] == "snappy" else "UNREADABLE"
@@ -131,4 +134,23 @@ def test_deaths_at_work_on_any_record_put_nothing_aside(scene):
     assert worker.stop() == 0
     assert worker.log().count("blackbox.death") >= 6
     assert not scene.dead_letters()
+    scene.assert_conserved()
+
+
+@pytest.mark.timeout(100)
+def test_a_record_over_the_receive_limit(scene):
+    """librdkafka drops the connection at such a response, and again, and tells nobody which record it was."""
+    scene.create(partitions=2)
+    offsets = {}
+    for p in range(2):
+        good(scene, p, 100 * p, 20)
+    offsets[0] = write_batch(scene, 0, [random.Random(1).randbytes(6 * MIB)])
+    for p in range(2):
+        good(scene, p, 100 * p + 20, 20)
+    worker = scene.worker([TINY], kafka={"properties": {"consumer": {
+        "receive.message.max.bytes": str(2 * MIB), "fetch.max.bytes": str(2 * MIB - 1024)}}})
+    scene.wait_for(81, 60, worker)
+    assert worker.stop() == 0
+    (dead,) = scene.dead_letters()
+    assert topics.header(dead, "rbr-reason") == "TOO_LARGE" and len(dead.value) == 6 * MIB
     scene.assert_conserved()
