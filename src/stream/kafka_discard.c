@@ -8,10 +8,16 @@ static void *destroy(void *client)
     return NULL;
 }
 
-void kafka_discard(struct kafka_discard *d, rd_kafka_t *client)
+static void *leave(void *client)
+{
+    rd_kafka_destroy(client);
+    return NULL;
+}
+
+void kafka_discard(struct kafka_discard *d, rd_kafka_t *client, bool leaves)
 {
     kafka_discard_wait(d, 0);
-    d->runs = pthread_create(&d->thread, NULL, destroy, client) == 0;
+    d->runs = pthread_create(&d->thread, NULL, leaves ? leave : destroy, client) == 0;
 }
 
 void kafka_discard_wait(struct kafka_discard *d, int64_t timeout_us)

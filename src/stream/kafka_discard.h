@@ -14,8 +14,9 @@ struct kafka_discard {
     bool runs; /* or has ended, and is to be joined; all zero is ready for use */
 };
 
-/* Takes the client; its queues are given back before. One that is still at it is left to itself. */
-void kafka_discard(struct kafka_discard *d, rd_kafka_t *client);
+/* Takes the client; its queues are given back before. One that is still at it is left to itself.
+ * `leaves`: it has no fatal error and no assignment, so that it can leave its group. */
+void kafka_discard(struct kafka_discard *d, rd_kafka_t *client, bool leaves);
 
 /* Waits for the last one; what takes longer is left to the end of the process. */
 void kafka_discard_wait(struct kafka_discard *d, int64_t timeout_us);

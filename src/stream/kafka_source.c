@@ -339,7 +339,10 @@ static void replace_client(struct kafka_source *s)
         return;
     }
     drop_queue(s->events);
-    kafka_discard(&s->discard, s->client);
+    bool leaves = rd_kafka_fatal_error(s->client, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (leaves) /* its assignment was given up; it does not know yet */
+        (void)rd_kafka_assign(s->client, NULL);
+    kafka_discard(&s->discard, s->client, leaves);
     use_client(s, client);
     s->dead = false;
     subscribe(s);
@@ -661,7 +664,7 @@ void kafka_source_free(struct kafka_source *s)
     kafka_lookup_done(&s->lookup);
     kafka_outage_done(&s->outage);
     if (s->dead)
-        kafka_discard(&s->discard, s->client);
+        kafka_discard(&s->discard, s->client, false);
     else if (closed)
         rd_kafka_destroy(s->client);
     else
