@@ -100,9 +100,11 @@ def test_a_server_without_logprobs(mode, score):
 @pytest.mark.parametrize("behaviour, reason", [
     ("503", "GRADER_UNAVAILABLE"), ("401", "GRADER_REJECTED"), ("not-json", "UNPARSEABLE_VERDICT"), ("no-choices", "UNPARSEABLE_VERDICT"),
     ("reset", "GRADER_UNAVAILABLE"), ("huge-body", "UNPARSEABLE_VERDICT"), ("error-with-200", "UNPARSEABLE_VERDICT")])
-def test_a_failure_is_never_a_number(dialect, behaviour, reason, score, grader):
-    grader.mode(behaviour)
-    rows, result = score(made()[:1], dialect=dialect, attempts=1, **DIALECTS[dialect][0])
+def test_a_failure_is_never_a_number(dialect, behaviour, reason, score):
+    """Of this record alone: if every request failed it would be an outage, and waited out."""
+    [record] = made()[:1]
+    record["completion"] = [{"role": "assistant", "content": f"[[do:{behaviour}]] hello"}]
+    rows, result = score([record], dialect=dialect, attempts=1, **DIALECTS[dialect][0])
     assert result.returncode == 3
     [row] = rows
     assert row["status"] == "STATUS_FAILED" and row["reason"] == f"REASON_{reason}" and "reward" not in row

@@ -250,6 +250,57 @@ static void a_failed_request_is_asked_again_whole_and_given_up_whole(void **stat
     bench_free(b);
 }
 
+/* Judgments that were come by in another way are never taken for one another; how many questions go
+ * together is no such way. */
+static void the_way_of_asking_is_in_the_digest(void **state RBR_UNUSED)
+{
+    static const uint32_t ids[] = {1, 2};
+    static const struct {
+        const char *dialect;
+        struct dialect_options ask;
+    } ways[] = {
+        {"chat", {.top_logprobs = 20}},
+        {"chat", {.top_logprobs = 5}},
+        {"chat", {.top_logprobs = 20, .mode = DIALECT_VERDICT}},
+        {"chat", {.top_logprobs = 20, .mode = DIALECT_SAMPLE, .samples = 8}},
+        {"chat", {.top_logprobs = 20, .mode = DIALECT_SAMPLE, .samples = 16}},
+        {"chat", {.top_logprobs = 20, .thinking = THINKING_OFF_BY_TEMPLATE}},
+        {"chat", {.top_logprobs = 20, .thinking = THINKING_ALLOWED, .thinking_tokens = 100}},
+        {"chat",
+         {.top_logprobs = 20, .yes_ids = ids, .n_yes_ids = 1, .no_ids = ids, .n_no_ids = 1}},
+        {"chat_batch", {.top_logprobs = 20}},
+        {"completions", {.top_logprobs = 20}},
+        {"completions", {.top_logprobs = 20, .prompt_before = STR_INIT("[INST]")}},
+        {"completions", {.top_logprobs = 20, .prompt_after = STR_INIT("[INST]")}},
+        {"systemone", {.top_logprobs = 20}},
+    };
+    struct bench *b = bench_new(64);
+    uint8_t digests[ARRAY_LEN(ways)][JUDGMENT_DIGEST_BYTES];
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+        for (size_t questions = 1; questions < 3; questions++) {
+            struct grader_config config = {.name = STR("main"),
+                                           .dialect = str_z(ways[i].dialect),
+                                           .ask = ways[i].ask,
+                                           .questions_max = questions,
+                                           .endpoints = &b->list,
+                                           .n_endpoints = 1,
+                                           .max_in_flight = 8,
+                                           .attempts_max = 1};
+            struct grader *g = NULL;
+            uint8_t digest[JUDGMENT_DIGEST_BYTES];
+            assert_int_equal(grader_new(&config, &b->server.port, &b->clock.clock, 1, &g, NULL),
+                             ERR_OK);
+            grader_digest(g, &b->prompt, 0, digest);
+            assert_null(grader_free(g));
+            if (questions > 1)
+                assert_memory_equal(digest, digests[i], sizeof(digest));
+            memcpy(digests[i], digest, sizeof(digest));
+            for (size_t k = 0; k < i; k++)
+                assert_memory_not_equal(digest, digests[k], sizeof(digest));
+        }
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +309,7 @@ int main(void)
         cmocka_unit_test(only_what_is_missing_is_asked_again),
         cmocka_unit_test(an_unusable_answer_ends_its_question_alone),
         cmocka_unit_test(a_failed_request_is_asked_again_whole_and_given_up_whole),
+        cmocka_unit_test(the_way_of_asking_is_in_the_digest),
     };
     return cmocka_run_group_tests_name("grader_batch", tests, NULL, NULL);
 }
