@@ -414,7 +414,9 @@ class Soak:
             time.sleep(0.1)
         self.count_the_rest()
         again = sum(n for kind in KILLS for n in self.redone[kind])
-        if again > IN_FLIGHT * self.deaths and not self.options.no_cache:
+        # What a worker that ended by itself or woke up late had in flight may be asked again after the next kill.
+        ends = self.deaths + len(self.exits) + 2 * sum(len(self.recovery.get(k, ())) for k in ("zombie", "twin"))
+        if again > IN_FLIGHT * ends and not self.options.no_cache:
             self.broken(f"{again} questions were asked again after {self.deaths} kills, with {IN_FLIGHT} in flight at most")
         for w in self.workers:
             self.leave(w)
