@@ -40,6 +40,7 @@ enum {
     QUESTIONS_AHEAD = 4, /* of what the grader takes at a time: waiting and on their way */
     BATCHES_AHEAD = 2, /* one on its way, one to follow */
     SOURCE_POLL_US = 500000, /* the source is served at least this often */
+    MAP_RETRY_US = 60000000,
     RETRY_MIN_US = 100000,
     RETRY_MAX_US = 5000000,
 };
@@ -82,6 +83,7 @@ struct pipeline {
     struct sink_offset *offsets;
     struct sink_record *records;
     size_t map_bytes; /* of offset metadata that the brokers take, as far as we know */
+    int64_t map_retry_us; /* when they are taken to have been told to take more */
     int64_t batch_since_us, next_publish_us, retry_us;
 
     struct pipeline_stats stats;
@@ -358,8 +360,9 @@ static void shrink(struct pipeline *p, struct item *it)
 
 /* The brokers take less than Kafka's default. To commit without the map would forget what is done,
  * and to hold all back until a stuck record is settled would be as bad: from now on, a partition
- * whose map would be larger publishes only what makes it smaller. True when there is something to
- * gain by another try. */
+ * whose map would be larger publishes only what makes it smaller. Once a minute it is tried anew: a
+ * limit that was lowered under us may hold up a partition whose map was written before. True when
+ * there is something to gain by another try. */
 static bool lower_map_bytes(struct pipeline *p)
 {
     size_t largest = 0;
@@ -369,6 +372,7 @@ static bool lower_map_bytes(struct pipeline *p)
     if (largest == 0)
         return false;
     p->map_bytes = largest / 2;
+    p->map_retry_us = clock_mono_us(p->clock) + MAP_RETRY_US;
     log_warning("pipeline.map_too_large",
                 "the brokers refused %zu bytes of offset metadata: raise their "
                 "offset.metadata.max.bytes to 4096; until then records that finish early may wait",
@@ -497,6 +501,8 @@ static void publish(struct pipeline *p, int64_t now)
         return;
     if (early && (!may_be_full || p->retry_us > 0))
         return;
+    if (now >= p->map_retry_us)
+        p->map_bytes = ACKMAP_TEXT_MAX;
     bool full = collect(p);
     if (early && !full) { /* the rest is ready, but its map would be too large */
         untake_all(p);
