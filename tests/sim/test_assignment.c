@@ -96,8 +96,8 @@ static void a_stop_cancels_what_was_left_to_finish(void **state RBR_UNUSED)
 /* Neither the publish interval nor an aborted batch makes a drain forget what is ready. */
 static void a_drain_waits_for_what_is_ready(void **state RBR_UNUSED)
 {
-    struct batch_end ends[] = {{1000, SINK_COMMITTED, false, false},
-                               {1000, SINK_ABORTED, false, false}};
+    struct batch_end ends[] = {{.delay_us = 1000, .outcome = SINK_COMMITTED},
+                               {.delay_us = 1000, .outcome = SINK_ABORTED}};
     struct bench *b = bench_new();
     b->config.publish_interval_us = SECOND;
     b->ends = ends;
@@ -120,7 +120,7 @@ static void a_drain_waits_for_what_is_ready(void **state RBR_UNUSED)
 /* Found: past the end of the drain the next turn was due at once, again and again. */
 static void a_slow_batch_past_the_drain_is_waited_for_without_spinning(void **state RBR_UNUSED)
 {
-    struct batch_end slow = {20 * SECOND, SINK_COMMITTED, false, false};
+    struct batch_end slow = {.delay_us = 20 * SECOND, .outcome = SINK_COMMITTED};
     struct bench *b = bench_new();
     b->config.drain_us = 2 * SECOND;
     b->ends = &slow;
@@ -184,7 +184,7 @@ static void a_late_judgment_of_a_lost_record_meets_the_next_assignment(void **st
 static void a_batch_outlives_a_lost_assignment(void **state RBR_UNUSED)
 {
     for (int early = 0; early < 2; early++) {
-        struct batch_end slow = {2 * SECOND, SINK_COMMITTED, false, early};
+        struct batch_end slow = {.delay_us = 2 * SECOND, .outcome = SINK_COMMITTED, .early = early};
         struct bench *b = bench_new();
         b->ends = &slow;
         b->n_ends = 1;
@@ -314,7 +314,7 @@ static void a_cancelled_judgment_is_waited_for_at_the_end(void **state RBR_UNUSE
 
 static void after_a_failed_batch_nothing_is_published(void **state RBR_UNUSED)
 {
-    struct batch_end failed = {1000, SINK_FAILED, false, false};
+    struct batch_end failed = {.delay_us = 1000, .outcome = SINK_FAILED};
     struct bench *b = bench_new();
     b->ends = &failed;
     b->n_ends = 1;
@@ -332,9 +332,9 @@ static void after_a_failed_batch_nothing_is_published(void **state RBR_UNUSED)
 /* Whatever the pipeline was at: the next one goes on without a loss or a double. */
 static void a_stop_is_good_at_every_point(void **state RBR_UNUSED)
 {
-    struct batch_end ends[] = {{3000, SINK_COMMITTED, false, true},
-                               {3000, SINK_ABORTED, false, false},
-                               {3000, SINK_COMMITTED, false, false}};
+    struct batch_end ends[] = {{.delay_us = 3000, .outcome = SINK_COMMITTED, .early = true},
+                               {.delay_us = 3000, .outcome = SINK_ABORTED},
+                               {.delay_us = 3000, .outcome = SINK_COMMITTED}};
     size_t turns = 0, last = 0;
     for (bool more = true; more; turns++) {
         struct bench *b = bench_new();
@@ -365,7 +365,7 @@ static void a_failed_source_ends_the_pipeline(void **state RBR_UNUSED)
 {
     /* when: running, with a batch on its way, draining, idle */
     for (int when = 0; when < 4; when++) {
-        struct batch_end slow = {2 * SECOND, SINK_COMMITTED, false, false};
+        struct batch_end slow = {.delay_us = 2 * SECOND, .outcome = SINK_COMMITTED};
         struct bench *b = bench_new();
         b->ends = &slow;
         b->n_ends = when == 1;
@@ -388,7 +388,7 @@ static void a_failed_source_ends_the_pipeline(void **state RBR_UNUSED)
 
 static void the_first_failure_is_the_one_told(void **state RBR_UNUSED)
 {
-    struct batch_end failed = {SECOND, SINK_FAILED, false, false};
+    struct batch_end failed = {.delay_us = SECOND, .outcome = SINK_FAILED};
     struct bench *b = bench_new();
     b->ends = &failed;
     b->n_ends = 1;

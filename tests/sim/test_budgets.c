@@ -190,7 +190,7 @@ static void unpublished_results_stop_reading(void **state RBR_UNUSED)
         size_t batch_records, batch_bytes, most;
         const char *name;
     } cases[] = {{10, 16u << 20, 20, "results"}, {5000, 2000, 30, "result_bytes"}};
-    struct batch_end ends[] = {{200 * SECOND, SINK_COMMITTED, false, false}};
+    struct batch_end ends[] = {{.delay_us = 200 * SECOND, .outcome = SINK_COMMITTED}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct bench *b = bench_new();
         b->config.batch_records = cases[i].batch_records;

@@ -4,7 +4,9 @@
  * record has a message already; the new offset is that of the first record without one, and the ack
  * map says of each record above it whether it has one. With that, every record has one message, no
  * offset is committed above an unfinished one, and what is done is known to who comes next, always.
- * Header only. */
+ *
+ * At least once, records may become visible without their offsets: then, and only then, and once
+ * for each time, a record may have another message. Header only. */
 #ifndef RBR_TESTS_FIXTURE_BROKER_H
 #define RBR_TESTS_FIXTURE_BROKER_H
 
@@ -137,28 +139,48 @@ static inline void broker_take_message(struct broker *b, const struct broker_rec
         broker_check_dead_letter(b, in, m);
 }
 
+/* A record may be published when it has no message, or when who published the last one does not
+ * know it to be committed. */
+static inline const char *broker_repeat_fault(struct broker *b, struct broker_record *want,
+                                              bool owner)
+{
+    if (!want->published && !want->done)
+        return NULL;
+    if (!b->at_least_once)
+        return want->gone ? "that was lost" : "again";
+    b->repeats++;
+    b->seen[FAULT_REPEATED]++;
+    if (want->exposed > 0)
+        want->exposed--;
+    else if (owner)
+        return "again, though all knew it committed";
+    return NULL;
+}
+
+/* The first `most` messages of the partition; `owner`: of who owns it. */
 static inline void broker_take_messages(struct broker *b, const struct received *in,
-                                        int32_t partition)
+                                        int32_t partition, size_t most, bool owner, bool commits)
 {
     struct broker_log *log = &b->logs[partition];
     int64_t last = -1;
-    for (size_t i = 0; i < in->n_records; i++) {
+    for (size_t i = 0; i < in->n_records && i < most; i++) {
         const struct sink_record *r = &in->records[i];
         if (r->partition != partition)
             continue;
         int64_t offset = broker_input_offset(r);
         struct broker_record *want = broker_find(log, offset);
-        if (want == NULL || want->done || offset <= last) {
+        const char *fault = want == NULL     ? "from nowhere"
+                            : offset <= last ? "out of turn"
+                                             : broker_repeat_fault(b, want, owner);
+        if (fault != NULL) {
             broker_violation(b, "partition %" PRId32 ": message of offset %" PRId64 " %s",
-                             partition, offset,
-                             want == NULL ? "from nowhere"
-                             : want->done ? "again"
-                                          : "out of turn");
+                             partition, offset, fault);
             return;
         }
         b->early += want > &log->records[log->n_committed];
         broker_take_message(b, want, r);
-        want->done = true;
+        want->published = true;
+        want->done = want->done || commits;
         last = offset;
         broker_count_committed(log);
     }
@@ -169,37 +191,57 @@ static inline void broker_check_map(struct broker *b, const struct broker_log *l
                                     const struct sink_offset *o)
 {
     struct ackmap map;
-    size_t done = 0;
+    size_t n_done = 0;
     enum ackmap_fault fault = ackmap_decode(o->metadata, o->offset, &map);
     for (size_t i = 0; i < log->n; i++) {
         const struct broker_record *r = &log->records[i];
         if (r->offset < o->offset)
             continue;
-        if (ackmap_get(&map, (size_t)(r->offset - o->offset)) != r->done)
+        bool done = r->done && !r->gone;
+        if (ackmap_get(&map, (size_t)(r->offset - o->offset)) != done)
             broker_violation(b,
                              "partition %" PRId32 ": the map of %" PRId64 " is wrong at %" PRId64,
                              o->partition, o->offset, r->offset);
-        done += r->done;
+        n_done += done;
     }
-    if (ackmap_count(&map) != done)
+    if (ackmap_count(&map) != n_done)
         broker_violation(b, "partition %" PRId32 ": the map holds offsets that are not there",
                          o->partition);
-    if (fault != ACKMAP_GOOD && b->metadata_limit == ACKMAP_TEXT_MAX)
+    if (fault != ACKMAP_GOOD && !b->metadata_refused)
         broker_violation(b, "partition %" PRId32 ": the map of %" PRId64 ": %s", o->partition,
                          o->offset, ackmap_fault_text(fault));
+}
+
+/* At least once, a commit whose answer was lost may be followed by one that says less. */
+static inline void broker_take_back(struct broker_log *log, const struct sink_offset *o)
+{
+    struct ackmap map;
+    if (ackmap_decode(o->metadata, o->offset, &map) != ACKMAP_GOOD)
+        ackmap_clear(&map);
+    for (size_t i = 0; i < log->n; i++) {
+        struct broker_record *r = &log->records[i];
+        if (r->offset >= o->offset && r->exposed > 0 && !r->gone &&
+            !ackmap_get(&map, (size_t)(r->offset - o->offset)))
+            r->done = false;
+    }
+    log->n_committed = 0;
+    broker_count_committed(log);
 }
 
 static inline void broker_take_offset(struct broker *b, const struct received *in,
                                       const struct sink_offset *o)
 {
     struct broker_log *log = &b->logs[o->partition];
-    if (!str_eq(o->topic, STR(BROKER_TOPIC)) || o->offset < log->committed || o->offset > log->end)
+    bool back = o->offset < log->committed && !b->at_least_once;
+    if (!str_eq(o->topic, STR(BROKER_TOPIC)) || back || o->offset > log->end)
         broker_violation(b, "partition %" PRId32 ": offset %" PRId64 " committed after %" PRId64,
                          o->partition, o->offset, log->committed);
-    broker_take_messages(b, in, o->partition);
+    broker_take_messages(b, in, o->partition, SIZE_MAX, true, true);
+    if (b->at_least_once)
+        broker_take_back(log, o);
     /* A gap below what a map says is done is passed only when the log was read past it. */
     const struct broker_record *at = broker_find(log, o->offset);
-    bool less = at != NULL && at->done;
+    bool less = at != NULL && at->done && !at->gone;
     bool more = log->n_committed < log->n && log->records[log->n_committed].offset < o->offset;
     if (less || more)
         broker_violation(b, "partition %" PRId32 ": %" PRId64 " committed, %s", o->partition,
@@ -211,14 +253,41 @@ static inline void broker_take_offset(struct broker *b, const struct received *i
     log->has_committed = true;
 }
 
-/* False: fenced, a partition is no longer the publisher's. */
-static inline bool broker_take_batch(struct broker *b, struct member *m,
-                                     const struct sink_batch *batch)
+static inline bool broker_owns_all(const struct broker *b, const struct member *m,
+                                   const struct sink_batch *batch)
 {
     for (size_t i = 0; i < batch->n_offsets; i++)
         if (b->logs[batch->offsets[i].partition].owner != m)
             return false;
+    return true;
+}
+
+/* At least once: the first `most` messages are visible, and whoever sent them does not know that
+ * their offsets are committed, if they are. */
+static inline void broker_expose(struct broker *b, const struct member *m,
+                                 const struct sink_batch *batch, size_t most, bool taken)
+{
+    struct received in = {.records = batch->records, .n_records = batch->n_records};
+    for (size_t i = 0; !taken && i < batch->n_offsets; i++) {
+        int32_t partition = batch->offsets[i].partition;
+        broker_take_messages(b, &in, partition, most, b->logs[partition].owner == m, false);
+    }
+    for (size_t i = 0; i < batch->n_records && i < most; i++) {
+        const struct sink_record *r = &batch->records[i];
+        broker_find(&b->logs[r->partition], broker_input_offset(r))->exposed++;
+        b->seen[FAULT_EXPOSED]++;
+    }
+}
+
+/* False: fenced, a partition is no longer the publisher's. */
+static inline bool broker_take_batch(struct broker *b, struct member *m,
+                                     const struct sink_batch *batch)
+{
     size_t n = batch->n_records;
+    if (!broker_owns_all(b, m, batch)) {
+        b->seen[FAULT_FENCED]++;
+        return false;
+    }
     struct received in = {
         .records = mem_array(n + 1, sizeof(struct sink_record)),
         .n_records = n,
@@ -238,6 +307,19 @@ static inline bool broker_take_batch(struct broker *b, struct member *m,
     b->batches++;
     mem_free(in.records);
     mem_free(in.offsets);
+    return true;
+}
+
+/* What a new producer finds out: the batch is in when all its offsets are committed as they were
+ * sent. */
+static inline bool broker_has_committed(const struct broker *b, const struct sink_batch *batch)
+{
+    for (size_t i = 0; i < batch->n_offsets; i++) {
+        const struct sink_offset *o = &batch->offsets[i];
+        const struct broker_log *log = &b->logs[o->partition];
+        if (!log->has_committed || log->committed != o->offset || !str_eq(log->map, o->metadata))
+            return false;
+    }
     return true;
 }
 

@@ -46,6 +46,8 @@ static inline bool broker_spoil_map(struct broker *b, struct sink_offset *o)
     char *text = arena_alloc(&b->memory, ACKMAP_TEXT_MAX);
     switch (b->defect) {
     case DEFECT_NO_MAP:
+        if (map.n == 0 && b->metadata_refused)
+            return false;
         o->metadata = (struct str){0};
         return true;
     case DEFECT_OLD_MAP:

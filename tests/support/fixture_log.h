@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fixture_faults.h"
 #include "proto/reward.pb-c.h"
 #include "stream/ackmap.h"
 #include "stream/sink.h"
@@ -32,6 +33,9 @@ struct broker_record {
     const char *quarantined; /* must become one by reference, for this reason; NULL: must not */
     const char *unreadable; /* the source says so; NULL: it can be read */
     bool done; /* has its message, or was lost */
+    bool gone; /* deleted before it was done: lost, or compacted away */
+    bool published; /* has a message, visible though its offset may not be committed */
+    unsigned exposed; /* messages whose publisher does not know them committed: so many repeats */
 };
 
 struct broker_log {
@@ -43,7 +47,7 @@ struct broker_log {
     struct str map; /* committed with it */
     bool has_committed; /* else `committed` is where the group starts */
     size_t n_committed; /* records done without one before them that is not */
-    size_t lost; /* records deleted before they were done */
+    size_t lost; /* records deleted before they were done, compacted ones included */
     size_t again; /* records done whose map was spoilt: they get a second message */
     struct member *owner; /* in the group's eyes; the member may not know yet */
 };
@@ -84,6 +88,11 @@ struct broker {
     size_t batches; /* committed */
     size_t limit[2]; /* bytes of a message, by enum sink_topic; 0: any size */
     size_t metadata_limit; /* bytes with an offset */
+    bool metadata_refused; /* once: then an empty map may be left away */
+    bool at_least_once; /* records are visible before their offsets, and without them */
+    uint64_t repeats; /* messages of records that had one */
+    int64_t down_until_us; /* nothing is read or published until then */
+    uint64_t seen[FAULTS];
     uint64_t early; /* records whose message came before that of an earlier record */
     enum broker_defect defect; /* NONE again once it was put in */
     uint64_t trace; /* hash over everything that happened */
@@ -217,16 +226,21 @@ static inline void broker_count_committed(struct broker_log *log)
         log->n_committed++;
 }
 
-/* Retention: what lies below `start` is gone, done or not. */
+/* Deleted before it was done: no message of it is owed. One that it has, at least once, is beyond
+ * what was owed. */
+static inline void broker_forget(struct broker *b, struct broker_log *log, struct broker_record *r)
+{
+    b->repeats += r->published;
+    r->done = r->gone = r->published = true;
+    log->lost++;
+    broker_count_committed(log);
+}
+
+/* Retention as a group sees it: what lies below `start` can be read no more, but who has read it
+ * may still finish it. When the partition is assigned next, what is not done is lost. */
 static inline void broker_trim(struct broker *b, int32_t partition, int64_t start)
 {
-    struct broker_log *log = &b->logs[partition];
-    log->start = start;
-    for (size_t i = 0; i < log->n && log->records[i].offset < start; i++) {
-        log->lost += !log->records[i].done;
-        log->records[i].done = true;
-    }
-    broker_count_committed(log);
+    b->logs[partition].start = start;
 }
 
 /* Another tool commits: with metadata that is not our map, what was done above is forgotten. */
@@ -234,10 +248,15 @@ static inline void broker_tamper(struct broker *b, int32_t partition, struct str
 {
     struct broker_log *log = &b->logs[partition];
     log->map = broker_keep(b, metadata);
-    for (size_t i = log->n_committed; i < log->n; i++) {
-        log->again += log->records[i].done;
-        log->records[i].done = false;
+    for (size_t i = 0; i < log->n; i++) {
+        struct broker_record *r = &log->records[i];
+        if (r->offset < log->committed || !r->done || r->gone)
+            continue;
+        log->again++;
+        r->done = r->published = false;
     }
+    log->n_committed = 0;
+    broker_count_committed(log);
 }
 
 /* Offsets without a record, as compaction and control markers leave them. */

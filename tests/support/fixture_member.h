@@ -16,6 +16,9 @@ struct batch_end {
     enum sink_outcome outcome;
     bool visible; /* with FAILED: it took effect all the same */
     bool early; /* it takes effect at once, only the answer takes its time */
+    bool unknown; /* whether it is in is asked afterwards, and that is the outcome */
+    size_t exposed; /* at least once: so many messages are visible all the same */
+    bool twin; /* with FAILED: fenced by a live one */
 };
 
 enum member_state { MEMBER_IDLE, MEMBER_ASSIGNED, MEMBER_REVOKING, MEMBER_LEFT };
@@ -42,6 +45,7 @@ struct member {
     bool dead; /* its process was killed: nothing it does has an effect */
     size_t held; /* records handed out and not released */
     uint64_t reads, assignments, revokes_done;
+    uint64_t maps_refused, lost; /* what an owner should have found so far */
 
     struct sink_batch *batch; /* being published */
     struct batch_end end;
@@ -69,16 +73,23 @@ static inline size_t broker_size(const struct sink_record *r)
     return n;
 }
 
-static inline bool member_sizes_fit(const struct broker *b, struct sink_batch *batch)
+static inline bool member_sizes_fit(struct broker *b, struct sink_batch *batch)
 {
     bool fit = true;
     for (size_t i = 0; i < batch->n_records; i++) {
         struct sink_record *r = &batch->records[i];
         size_t limit = b->limit[r->to];
         r->too_large = limit > 0 && broker_size(r) > limit;
+        b->seen[FAULT_TOO_LARGE] += r->too_large;
         fit = fit && !r->too_large;
     }
     return fit;
+}
+
+/* Whether the batch on its way takes effect, when its partitions are still the member's. */
+static inline bool member_lands(const struct member *m)
+{
+    return m->end.outcome == SINK_COMMITTED || m->end.visible;
 }
 
 static inline void member_publish(struct sink *port, struct sink_batch *batch)
@@ -104,19 +115,30 @@ static inline void member_publish(struct sink *port, struct sink_batch *batch)
         m->end = m->answer(m->arg, batch);
     if (!member_sizes_fit(b, batch))
         m->end = (struct batch_end){.delay_us = 1000, .outcome = SINK_ABORTED};
-    m->batch_hash = broker_hash_batch(batch);
-    m->batch_due_us = b->clock->now_us + m->end.delay_us;
-    m->published_us = b->clock->now_us;
-    m->publishes++;
     batch->metadata_too_large = false;
     for (size_t i = 0; i < batch->n_offsets; i++)
         batch->metadata_too_large =
             batch->metadata_too_large || batch->offsets[i].metadata.n > b->metadata_limit;
-    if (batch->metadata_too_large)
+    if (batch->metadata_too_large) {
+        b->seen[FAULT_METADATA]++;
+        b->metadata_refused = true;
         m->end = (struct batch_end){.delay_us = 1000, .outcome = SINK_ABORTED};
+    }
+    m->batch_hash = broker_hash_batch(batch);
+    m->batch_due_us = b->clock->now_us + m->end.delay_us;
+    m->published_us = b->clock->now_us;
+    m->publishes++;
     broker_trace(b, "publish", (int64_t)batch->n_records, batch->offsets[0].offset);
-    bool lands = m->end.outcome == SINK_COMMITTED || m->end.visible;
-    m->in_effect = lands && m->end.early && broker_take_batch(b, m, batch);
+    m->in_effect = m->end.early && member_lands(m) && broker_take_batch(b, m, batch);
+}
+
+/* At least once, what was sent may be visible though the answer was no, or is not known. */
+static inline void member_expose(struct member *m, const struct sink_batch *batch,
+                                 enum sink_outcome outcome)
+{
+    size_t most = member_lands(m) ? batch->n_records : m->end.exposed;
+    if (m->broker->at_least_once && outcome != SINK_COMMITTED)
+        broker_expose(m->broker, m, batch, most, m->in_effect);
 }
 
 static inline void member_sink_poll(struct sink *port)
@@ -129,14 +151,19 @@ static inline void member_sink_poll(struct sink *port)
     if (broker_hash_batch(batch) != m->batch_hash)
         broker_violation(b, "a batch changed while it was on its way");
     enum sink_outcome outcome = m->end.outcome;
-    bool lands = !m->dead && (outcome == SINK_COMMITTED || m->end.visible);
-    if (lands && !m->in_effect && !broker_take_batch(b, m, batch) && outcome == SINK_COMMITTED)
+    if (!m->dead && member_lands(m) && !m->in_effect)
+        m->in_effect = broker_take_batch(b, m, batch);
+    if (outcome == SINK_COMMITTED && !m->in_effect)
         outcome = SINK_ABORTED;
+    if (m->end.unknown && !m->dead)
+        outcome = broker_has_committed(b, batch) ? SINK_COMMITTED : SINK_ABORTED;
+    if (!m->dead)
+        member_expose(m, batch, outcome);
     m->batch = NULL;
     m->failed = outcome == SINK_FAILED;
     batch->outcome = outcome;
     if (outcome != SINK_COMMITTED)
-        (void)err_set(&batch->err, ERR_KAFKA, "the broker said no");
+        (void)err_set(&batch->err, m->end.twin ? ERR_FENCED : ERR_KAFKA, "the broker said no");
     broker_trace(b, "batch", (int64_t)outcome, 0);
     batch->done(batch);
 }
@@ -158,6 +185,28 @@ static inline void member_listen(struct source *port, const struct source_listen
     member_of_source(port)->listener = *l;
 }
 
+/* What is below the start of the log is lost now, if it was not done; and what resume should say.
+ */
+static inline void member_take_over(struct member *m, struct broker_log *log)
+{
+    struct broker *b = m->broker;
+    struct ackmap map;
+    bool good = ackmap_decode(log->map, log->committed, &map) == ACKMAP_GOOD &&
+                log->committed + (int64_t)map.n <= log->end;
+    if (log->has_committed) {
+        m->maps_refused += !good;
+        for (int64_t o = log->committed; o < log->start; o++)
+            m->lost += !good || !ackmap_get(&map, (size_t)(o - log->committed));
+        b->seen[FAULT_RETENTION] += log->committed < log->start;
+    }
+    for (size_t i = 0; i < log->n && log->records[i].offset < log->start; i++) {
+        if (log->records[i].done)
+            continue;
+        broker_forget(b, log, &log->records[i]);
+        b->seen[FAULT_LOST_RECORD]++;
+    }
+}
+
 static inline void member_take_assignment(struct member *m)
 {
     struct broker *b = m->broker;
@@ -172,6 +221,7 @@ static inline void member_take_assignment(struct member *m)
         struct broker_log *log = &b->logs[i];
         if (log->owner != m)
             continue;
+        member_take_over(m, log);
         int64_t from = log->committed > log->start ? log->committed : log->start;
         for (m->position[i] = 0; m->position[i] < log->n; m->position[i]++)
             if (log->records[m->position[i]].offset >= from)
@@ -196,6 +246,7 @@ static inline void member_take_assignment(struct member *m)
 static inline void member_end_assignment(struct member *m, bool lost)
 {
     m->to_revoke = m->to_lose = false;
+    m->broker->seen[FAULT_LOST] += lost && !m->dead;
     m->state = MEMBER_REVOKING;
     m->told_lost = m->told_lost || lost;
     broker_trace(m->broker, lost ? "lost" : "revoked", 0, 0);
@@ -258,9 +309,15 @@ static inline bool member_next(struct source *port, size_t index, struct source_
     int32_t partition = m->assigned[index];
     struct broker_log *log = &b->logs[partition];
     size_t *position = &m->position[partition];
-    if (m->stutter[partition] && *position > 0)
+    if (b->clock->now_us < b->down_until_us)
+        return false;
+    if (m->stutter[partition] && *position > 0) {
         --*position;
+        b->seen[FAULT_REREAD]++;
+    }
     m->stutter[partition] = false;
+    while (*position < log->n && log->records[*position].gone)
+        ++*position;
     if (*position == log->n)
         return false;
     m->fresh += !m->done[partition][*position];
@@ -350,9 +407,15 @@ static inline void broker_assign(struct broker *b, struct member *m, size_t firs
 static inline void broker_kill(struct broker *b, struct member *m, bool lands)
 {
     struct sink_batch *batch = m->batch;
-    bool would = batch != NULL && (m->end.outcome == SINK_COMMITTED || m->end.visible);
-    if (lands && would && !m->in_effect)
-        (void)broker_take_batch(b, m, batch);
+    bool late = batch != NULL && lands && member_lands(m) && !m->in_effect;
+    b->seen[batch == NULL  ? FAULT_KILL_IDLE
+            : m->in_effect ? FAULT_KILL_AFTER
+            : late         ? FAULT_KILL_LATE
+                           : FAULT_KILL_BEFORE]++;
+    if (late)
+        m->in_effect = broker_take_batch(b, m, batch);
+    if (batch != NULL && b->at_least_once && !m->in_effect)
+        broker_expose(b, m, batch, m->end.exposed, false);
     for (size_t i = 0; i < BROKER_PARTITIONS; i++)
         if (b->logs[i].owner == m)
             b->logs[i].owner = NULL;

@@ -58,7 +58,7 @@ struct world {
     struct policy *policy;
     struct worker *workers[WORLD_WORKERS]; /* NULL: none there */
     size_t turns, turns_in_place;
-    uint64_t cache_hits; /* of workers that have ended */
+    uint64_t cache_hits, settled_early; /* of workers that have ended */
 };
 
 static inline void world_init(struct world *w, struct policy *policy)
@@ -146,6 +146,7 @@ static inline void world_end(struct world *w, size_t slot)
     (void)grader_free(k->grader);
     fixture_transport_done(&k->server);
     w->cache_hits += k->cache->stats.hits;
+    w->settled_early += s.settled_early;
     cache_free(k->cache);
     mem_free(k->kept);
     member_done(&k->member);
@@ -195,6 +196,12 @@ static inline void world_check(struct world *w)
             broker_violation(&w->broker,
                              "judged again what was done: %" PRIu64 " of %" PRIu64 " reads",
                              s.admitted, k->member.reads);
+        if (s.maps_refused != k->member.maps_refused)
+            broker_violation(&w->broker, "%" PRIu64 " maps refused, not %" PRIu64, s.maps_refused,
+                             k->member.maps_refused);
+        if (s.lost != k->member.lost)
+            broker_violation(&w->broker, "%" PRIu64 " offsets lost, not %" PRIu64, s.lost,
+                             k->member.lost);
         if (s.unfinished > s.in_flight)
             broker_violation(&w->broker, "more unfinished than in flight");
     }
