@@ -23,7 +23,8 @@
  * The state says which list the call is in: the grader's queue, none (the attempt holds it), the
  * timer heap, the suspects. A suspect failed by what may be the server's doing or its own: a probe
  * of the endpoint decides (health.h). If the server does not work, no attempt was one. If it does,
- * it may have come back just now: the question gets its attempts once more, and only once. */
+ * the failure is the question's own; but when nobody was answered there since its first attempt
+ * failed, the server may have come back just now, and the question gets its attempts once more. */
 enum call_state { QUEUED, SENT, WAITING, SUSPECT, SETTLED };
 
 enum {
@@ -45,7 +46,7 @@ struct grader_call {
     int16_t endpoint; /* that was asked last */
     int16_t avoid; /* endpoint that failed it last, or POOL_NOBODY */
     uint8_t state;
-    bool second_chance; /* had one */
+    bool last_chance; /* SUSPECT: it fails if the server works; otherwise: had its second one */
     enum reason reason; /* SUSPECT */
     uint32_t attempts, spared; /* of these, taken by outages: they do not count */
     uint32_t outages; /* that it was in the air for */
@@ -344,7 +345,7 @@ static void spare(struct grader *g, struct grader_call *c, enum reason reason)
         return;
     }
     c->outages++;
-    c->second_chance = false;
+    c->last_chance = false;
     excuse(c);
     enqueue(g, c);
 }
@@ -374,6 +375,8 @@ static void suspect(struct grader *g, struct grader_call *c, enum reason reason,
                                        g->config.backoff_max_us, -1));
         return;
     }
+    if (pool_replied_us(&g->pool, (size_t)c->endpoint) > c->failing_us)
+        c->last_chance = true; /* others were answered meanwhile */
     c->state = SUSPECT;
     append(&g->suspects, c);
 }
@@ -389,10 +392,10 @@ static void on_decided(void *arg, size_t endpoint, bool works)
         take_out(&g->suspects, c);
         if (!works) {
             spare(g, c, c->reason);
-        } else if (c->second_chance) {
+        } else if (c->last_chance) {
             give_up(g, c, c->reason);
         } else {
-            c->second_chance = true;
+            c->last_chance = true;
             excuse(c);
             enqueue(g, c);
         }

@@ -6,13 +6,14 @@ enum {
     RESULTS_MIN = 20, /* of the window, to say anything */
     PATIENCE_US = 5 * SECOND_US,
     ASK_AGAIN_US = SECOND_US,
+    APART_US = SECOND_US / 10,
     BACKOFF_MIN_US = 5 * SECOND_US,
     BACKOFF_MAX_US = 60 * SECOND_US,
 };
 
 void health_init(struct health *h)
 {
-    *h = (struct health){.good_us = INT64_MIN};
+    *h = (struct health){.good_us = INT64_MIN, .asked_us = INT64_MIN};
     for (int i = 0; i < HEALTH_WINDOW_SECONDS; i++)
         h->window[i].second = INT64_MIN;
 }
@@ -64,7 +65,8 @@ void health_doubt(struct health *h, int64_t now_us)
         return;
     h->state = HEALTH_DOUBTED;
     h->probed = false;
-    h->since_us = h->probe_us = now_us;
+    h->since_us = now_us;
+    h->probe_us = now_us > h->asked_us + APART_US ? now_us : h->asked_us + APART_US;
 }
 
 bool health_asks_again(struct health *h, int64_t now_us)
@@ -89,6 +91,7 @@ enum health_due health_due(struct health *h, bool down, int64_t now_us)
         return HEALTH_WAIT;
     if (h->state == HEALTH_OPEN) {
         h->probes++;
+        h->asked_us = now_us;
         h->probe_us = now_us + (down ? BACKOFF_MIN_US : backoff(h->probes));
         return HEALTH_PROBE;
     }
@@ -135,7 +138,9 @@ bool health_open(struct health *all, size_t n, size_t i, int64_t now_us)
 
 void health_close(struct health *all, size_t n, size_t i, bool down, int64_t now_us)
 {
+    int64_t asked_us = all[i].asked_us;
     health_init(&all[i]);
+    all[i].asked_us = asked_us;
     all[i].good_us = now_us;
     for (size_t k = 0; k < n && down; k++)
         probe_by(&all[k], now_us);

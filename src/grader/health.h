@@ -12,7 +12,8 @@
  *
  * CLOSED and DOUBTED endpoints are asked, OPEN ones get nothing but probes. The probe, a question
  * of our own, decides: failures may be the doing of one poisonous question, and a doubt stops
- * nobody. A probe that is told 429 has not failed. Only failures of the server count as failures:
+ * nobody. A probe that is told 429 has not failed. However many doubts are raised, probes are at
+ * least 100 ms apart. Only failures of the server count as failures:
  * no connection, a broken one, no answer in time, 5xx, a wrong key or path. What is about one
  * request does not, and 429 is the limiter's business.
  *
@@ -48,7 +49,7 @@ struct health {
     int64_t bad_since_us; /* when the first of the failures in a row was sent */
     int64_t since_us; /* in this state; DOUBTED: since its last probe */
     int64_t doubted_us; /* DOUBTED: the last reason for it */
-    int64_t asked_us; /* DOUBTED: the last probe */
+    int64_t asked_us; /* the last probe ever */
     int64_t probe_us; /* DOUBTED, OPEN: when the next probe is due */
 };
 

@@ -307,6 +307,11 @@ int64_t pool_clock_us(const struct pool *p, int64_t now_us)
     return (p->down ? p->down_since_us : now_us) - p->stood_us;
 }
 
+int64_t pool_replied_us(const struct pool *p, size_t endpoint)
+{
+    return p->health[endpoint].good_us;
+}
+
 int64_t pool_last_reply_us(const struct pool *p)
 {
     int64_t last = INT64_MIN;

@@ -86,7 +86,9 @@ int64_t pool_tick(struct pool *p, int64_t now_us);
 /* The clock that stands still while the grader is down. */
 int64_t pool_clock_us(const struct pool *p, int64_t now_us);
 
-int64_t pool_last_reply_us(const struct pool *p); /* the last usable one of any; INT64_MIN: none */
+/* When the last usable reply came, of an endpoint or of any; INT64_MIN: never. */
+int64_t pool_replied_us(const struct pool *p, size_t endpoint);
+int64_t pool_last_reply_us(const struct pool *p);
 size_t pool_working(const struct pool *p); /* endpoints that are asked */
 
 #endif

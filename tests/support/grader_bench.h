@@ -48,6 +48,7 @@ struct bench {
     size_t broken; /* this endpoint gives `reply`, the others are well; SIZE_MAX: none */
     struct rng rng;
     bool chaos;
+    struct str poison; /* questions with this text get `reply`, the others are answered well */
     bool dead; /* probes are answered by `reply` too; otherwise well, the server works */
     uint64_t probes;
     int64_t crashed_until_us;
@@ -96,6 +97,8 @@ static inline struct fixture_reply answer(void *arg, const struct fixture_call *
     assert_true(b->endpoints[call->endpoint].in_flight < b->max_in_flight + PROBES_MAX);
     if (b->chaos)
         return random_reply(b);
+    if (b->poison.n > 0)
+        return str_find(call->body, b->poison, 0) != SIZE_MAX ? b->reply : good(20000);
     if (call->serial >= b->good_from || (b->broken != SIZE_MAX && b->broken != call->endpoint))
         return good(20000);
     return b->reply;

@@ -107,6 +107,22 @@ static void a_doubt_is_probed_at_once_and_lost_without_an_answer(void **state RB
     assert_int_equal(health_due(&h, false, now + 10 * SECOND), HEALTH_FOUND);
 }
 
+static void doubts_without_end_are_probed_ten_times_a_second(void **state RBR_UNUSED)
+{
+    struct health h;
+    int64_t began = 50 * SECOND;
+    int probes = 0;
+    health_init(&h);
+    for (int64_t now = began; now < began + 10 * SECOND; now += SECOND / 1000) {
+        bad(&h, 5, now);
+        if (health_due(&h, false, now) != HEALTH_PROBE)
+            continue;
+        probes++;
+        health_close(&h, 1, 0, false, now); /* it is answered at once */
+    }
+    assert_int_equal(probes, 100);
+}
+
 static void probes_back_off_unless_the_grader_is_down(void **state RBR_UNUSED)
 {
     static const int64_t alone[] = {5, 10, 20, 40, 60, 60}, down[] = {5, 5, 5, 5, 5, 5};
@@ -179,6 +195,7 @@ int main(void)
         cmocka_unit_test(mostly_failures_raise_a_doubt),
         cmocka_unit_test(one_long_silence_raises_a_doubt),
         cmocka_unit_test(a_doubt_is_probed_at_once_and_lost_without_an_answer),
+        cmocka_unit_test(doubts_without_end_are_probed_ten_times_a_second),
         cmocka_unit_test(probes_back_off_unless_the_grader_is_down),
         cmocka_unit_test(going_down_shortens_every_wait),
         cmocka_unit_test(no_more_than_half_are_out_unless_all_fail),
