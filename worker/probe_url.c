@@ -86,7 +86,8 @@ static const struct json *ask(struct probing *p, const char *path, struct str bo
     return call(&p->grader, p->url, p->question.policy, path, body, &p->arena, status);
 }
 
-static void find_model(struct probing *p, struct str wanted)
+/* False: nobody answers. */
+static bool find_model(struct probing *p, struct str wanted)
 {
     int status;
     const struct json *list = json_get(ask(p, "/v1/models", (struct str){0}, &status), STR("data"));
@@ -101,6 +102,7 @@ static void find_model(struct probing *p, struct str wanted)
                  id != NULL    ? ""
                  : status == 0 ? " (no answer)"
                                : " (the server names none)");
+    return status != 0;
 }
 
 /* The one token of a word, by whichever of three interfaces the server has; false: none or more. */
@@ -301,10 +303,12 @@ bool probe_url(const struct settings_grader *grader, struct str url, struct str 
     known_init(&p.question);
     bool chat = false; /* with probabilities: no need for what makes do without */
     (void)printf("%.*s\n", STR_ARGS(url));
-    find_model(&p, model);
-    find_labels(&p);
-    find_logprobs(&p);
-    for (size_t i = 0; i < ARRAY_LEN(trials); i++) {
+    bool answers = find_model(&p, model);
+    if (answers) {
+        find_labels(&p);
+        find_logprobs(&p);
+    }
+    for (size_t i = 0; answers && i < ARRAY_LEN(trials); i++) {
         bool is_chat = str_eq(str_z(trials[i].dialect), STR("chat"));
         if ((is_chat && chat) || !try_one(&p, &trials[i]))
             continue;

@@ -168,4 +168,4 @@ def test_the_probe_falls_back_to_verdicts(grader):
 
 def test_the_probe_of_nobody(tmp_path):
     result = rbr("check", "--probe=http://127.0.0.1:1")
-    assert result.returncode == 1 and b"(no answer)" in result.stdout and b"no: GRADER_UNAVAILABLE" in result.stdout
+    assert result.returncode == 1 and b"(no answer)" in result.stdout and b"no dialect gives probabilities" in result.stdout
