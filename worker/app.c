@@ -61,11 +61,15 @@ static void report(struct app *a, int64_t now)
     struct grader_stats g = {0};
     const struct cache_stats *c = &a->grading.cache->stats;
     pipeline_stats(a->pipeline, &s);
-    if (a->grading.grader != NULL)
+    double down_seconds = 0;
+    if (a->grading.grader != NULL) {
         grader_stats(a->grading.grader, &g);
+        down_seconds = (double)grader_down_for_us(a->grading.grader) / 1e6;
+    }
     double seconds = (double)REPORT_US / 1e6;
     a->next_report_us = now + REPORT_US;
-    if (a->config.quiet || (s.committed == a->reported.committed && s.in_flight == 0))
+    bool idle = s.committed == a->reported.committed && s.in_flight == 0;
+    if (a->config.quiet || (idle && judge_can_take(&a->grading.judge)))
         return;
     log_info("worker.progress",
              "rate=%.1f/s committed=%" PRIu64 " ok=%" PRIu64 " partial=%" PRIu64 " failed=%" PRIu64
@@ -73,14 +77,16 @@ static void report(struct app *a, int64_t now)
              " settled_early=%" PRIu64 " already_done=%" PRIu64 " maps_refused=%" PRIu64
              " lost=%" PRIu64 " in_flight=%zu bytes=%zu held_by=%s windows_full=%zu partitions=%zu"
              " aborted=%" PRIu64 " grader_requests=%" PRIu64 " grader_retries=%" PRIu64
-             " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu cache_hits=%" PRIu64
-             " cache_misses=%" PRIu64 " cache_stored=%" PRIu64 " cache_errors=%" PRIu64,
+             " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu grader_endpoints=%zu/%zu"
+             " grader_down=%.0fs cache_hits=%" PRIu64 " cache_misses=%" PRIu64
+             " cache_stored=%" PRIu64 " cache_errors=%" PRIu64,
              (double)(s.committed - a->reported.committed) / seconds, s.committed,
              settled(&s, STATUS_OK), settled(&s, STATUS_PARTIAL), settled(&s, STATUS_FAILED),
              settled(&s, STATUS_SKIPPED), settled(&s, STATUS_EXPIRED), s.dead_letters,
              s.settled_early, s.already_done, s.maps_refused, s.lost, s.in_flight, s.bytes,
              s.held_by, s.windows_full, s.partitions, s.batches_aborted, g.requests, g.retries,
-             g.in_flight, g.limit, g.queued, c->hits, c->misses, c->stored, c->errors);
+             g.in_flight, g.limit, g.queued, g.endpoints_working, a->grading.n_endpoints,
+             down_seconds, c->hits, c->misses, c->stored, c->errors);
     a->reported = s;
 }
 
@@ -118,6 +124,11 @@ static bool enough(struct app *a, int64_t now)
     return s.committed >= a->config.stop_after;
 }
 
+static bool is_hopeless(struct app *a)
+{
+    return a->config.hurried && !a->stopping && grading_is_hopeless(&a->grading, &a->hopeless);
+}
+
 static int64_t maintain(void *arg)
 {
     struct app *a = arg;
@@ -127,7 +138,8 @@ static int64_t maintain(void *arg)
     (void)grading_tick(&a->grading); /* what it settles, the pipeline takes now */
     int64_t due = pipeline_tick(a->pipeline);
     int64_t grader_due = grading_tick(&a->grading); /* what was admitted is asked now */
-    if (atomic_load(&signals) > 0 || enough(a, now) || pipeline_error(a->pipeline) != NULL)
+    if (atomic_load(&signals) > 0 || enough(a, now) || is_hopeless(a) ||
+        pipeline_error(a->pipeline) != NULL)
         stop(a, now);
     if (now >= a->next_report_us)
         report(a, now);
@@ -222,9 +234,7 @@ enum err_code app_run(struct app *a, struct err *err)
         log_error("worker.gave_up", "Kafka did not let us leave in time; ending without it");
         _exit(EXIT_FAILURE);
     }
-    if (failure == NULL)
-        return ERR_OK;
-    *err = *failure;
+    *err = failure != NULL ? *failure : a->hopeless;
     return err->code;
 }
 

@@ -20,6 +20,7 @@ struct app_config {
     const struct policy *policy;
     bool embedded; /* the brokers live in this process (stream/kafka_mock.h) */
     bool quiet; /* no progress lines in the log */
+    bool hurried; /* end with an error when the grader is down for long (grading.h) */
     uint64_t stop_after; /* stop when this many records are committed; 0: never */
 };
 
@@ -31,6 +32,7 @@ struct app {
     struct blackbox *blackbox; /* NULL: none */
     struct pipeline *pipeline;
     bool stopping;
+    struct err hopeless; /* why it does not wait for its grader any longer */
     int64_t first_us; /* the first record was admitted; 0: none yet */
     int64_t stopped_us, give_up_us, next_report_us, next_memory_check_us;
     struct pipeline_stats reported; /* at the last progress line */
@@ -40,7 +42,8 @@ struct app {
 enum err_code app_init(struct app *a, const struct app_config *config,
                        struct err *err) RBR_MUST_CHECK;
 
-/* Returns when the pipeline has finished: ERR_OK when it was asked to stop. */
+/* Returns when the pipeline has finished: ERR_OK when it was asked to stop, or did what it was to
+ * do. */
 enum err_code app_run(struct app *a, struct err *err) RBR_MUST_CHECK;
 void app_done(struct app *a);
 

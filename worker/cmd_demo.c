@@ -23,6 +23,7 @@ static const char doc[] =
     "Examples:\n"
     "  rbr demo\n"
     "  rbr demo --grader http://127.0.0.1:8000 --model my-model\n\n"
+    "A grader that does not answer for 30 s ends it.\n\n"
     "Exit code: 0 done, 1 failed, 2 wrong options, 3 done, but some completion got no reward.";
 
 /* tools/embed.cmake makes these from config/. */
@@ -162,6 +163,7 @@ static enum err_code work(struct demo *d, struct err *err)
         .policy = d->policy,
         .embedded = true,
         .quiet = true,
+        .hurried = true,
         .stop_after = d->n_completions,
     };
     enum err_code code = app_init(&app, &config, err);

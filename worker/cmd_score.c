@@ -22,6 +22,7 @@ static const char doc[] =
     "  rbr score --policy config/policies/safety.yaml --grader http://127.0.0.1:8000 --explain "
     "one.jsonl\n"
     "  rbr score --policy proposition_prompts.yaml --use-labels --jsonl gold.jsonl\n\n"
+    "A grader that does not answer for 30 s ends it: what was scored by then is printed.\n\n"
     "Exit code: 0 done, 1 failed, 2 wrong options, settings or policy, 3 done with failures in the "
     "data.";
 
@@ -53,7 +54,7 @@ struct task {
     struct buf out; /* the packed reward */
     uint64_t line;
     int64_t received_ms;
-    bool done;
+    bool done, dropped; /* dropped: the grader is down, nothing is printed */
 };
 
 struct scoring {
@@ -67,6 +68,7 @@ struct scoring {
     struct table *table;
     int64_t started_us, next_progress_us;
     bool progress;
+    struct err hopeless; /* why there is no more waiting for the grader */
 };
 
 static const struct argp_option option_list[] = {
@@ -222,6 +224,7 @@ static bool read_task(struct scoring *s)
                                   .deadline_us = CLOCK_NEVER,
                                   .expires_us = CLOCK_NEVER,
                                   .done = on_judged};
+    t->dropped = false;
     t->done = judge_start(&s->grading.judge, &t->judge);
     return true;
 }
@@ -236,13 +239,27 @@ static void show_progress(struct scoring *s)
     (void)fprintf(stderr, "\r%" PRIu64 " scored, %.0f/s ", s->scored, (double)s->scored / seconds);
 }
 
+/* Those that wait for the grader end without a result, and no more is read. */
+static void drop_the_rest(struct scoring *s)
+{
+    s->at_end = true;
+    for (uint64_t i = s->first; i < s->next; i++) {
+        struct task *t = &s->tasks[i % IN_FLIGHT];
+        t->dropped = !t->done;
+        if (t->dropped)
+            judge_cancel(&t->judge);
+    }
+}
+
 static int64_t maintain(void *arg)
 {
     struct scoring *s = arg;
+    if (s->hopeless.code == ERR_OK && grading_is_hopeless(&s->grading, &s->hopeless))
+        drop_the_rest(s);
     for (;;) {
         while (s->first < s->next && s->tasks[s->first % IN_FLIGHT].done) {
             struct task *t = &s->tasks[s->first++ % IN_FLIGHT];
-            if (t->record != NULL)
+            if (t->record != NULL && !t->dropped)
                 finish(s, t);
         }
         if (s->at_end || s->next - s->first == IN_FLIGHT)
@@ -315,6 +332,10 @@ static int score(const struct arguments *args, const struct policy *policy,
         summarise(s);
         grading_done(&s->grading);
         exit_code = s->failed + s->refused > 0 ? EXIT_DATA : EXIT_DONE;
+        if (s->hopeless.code != ERR_OK) {
+            (void)fprintf(stderr, "rbr score: %s\n", s->hopeless.msg);
+            exit_code = EXIT_FAILED;
+        }
     }
     lines_close(&s->in);
     mem_free(s);

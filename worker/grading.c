@@ -12,6 +12,7 @@ enum {
     THOUGHT_BYTES_MAX = 16 * 1024 * 1024, /* a thousand tokens with as many */
     HEADER_BYTES_MAX = 64 * 1024,
     LABEL_IDS_MAX = 16,
+    PATIENCE_US = 30000000,
 };
 
 /* The settings have the modes and ways of thinking in the order of dialect.h. `ids` is where the
@@ -170,4 +171,15 @@ void grading_done(struct grading *g)
 int64_t grading_tick(struct grading *g)
 {
     return g->grader != NULL ? grader_tick(g->grader) : CLOCK_NEVER;
+}
+
+bool grading_is_hopeless(const struct grading *g, struct err *ret)
+{
+    char why[GRADER_WORDS_MAX];
+    if (g->grader == NULL || grader_down_for_us(g->grader) < PATIENCE_US)
+        return false;
+    grader_explain(g->grader, why);
+    (void)err_set(ret, ERR_UNAVAILABLE, "grader %.*s has not answered for %d s: %s",
+                  STR_ARGS(grader_name(g->grader)), PATIENCE_US / 1000000, why);
+    return true;
 }

@@ -41,4 +41,8 @@ enum err_code grading_endpoint(struct grading *g, const struct settings_grader *
 /* For maintain: starts requests; returns when it wants to be called again. */
 int64_t grading_tick(struct grading *g);
 
+/* For commands that somebody waits for: whether the grader has been down for 30 s. Then `ret` says
+ * why and what to do. */
+bool grading_is_hopeless(const struct grading *g, struct err *ret);
+
 #endif

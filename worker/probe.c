@@ -78,7 +78,10 @@ enum err_code probe_ask(const struct settings_grader *grader, struct str url, co
     loop_run(&p.grading.loop);
     memcpy(ret->judgments, p.judge.result.judgments, sizeof(ret->judgments));
     ret->use = p.judge.result.use;
-    (void)snprintf(ret->error, sizeof(ret->error), "%s", grader_last_error(p.grading.grader));
+    if (grader_is_down(p.grading.grader))
+        grader_explain(p.grading.grader, ret->error);
+    else
+        (void)snprintf(ret->error, sizeof(ret->error), "%s", grader_last_error(p.grading.grader));
     for (size_t i = 0; i < 2; i++)
         if (grader_is_down(p.grading.grader) && ret->judgments[i].reason == REASON_DEADLINE)
             ret->judgments[i].reason = REASON_GRADER_UNAVAILABLE; /* it was we who gave up */

@@ -19,7 +19,7 @@ bool probe_url(const struct settings_grader *grader, struct str url, struct str 
 struct probe_answer {
     struct judgment judgments[2];
     struct grader_use use;
-    char error[160]; /* the last failure in words; "" when there was none */
+    char error[GRADER_WORDS_MAX]; /* the last failure in words; "" when there was none */
 };
 
 /* Asks an endpoint; an error when it cannot even be asked so. */

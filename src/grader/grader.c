@@ -780,6 +780,11 @@ const char *grader_last_error(const struct grader *g)
     return g->pool.endpoints[g->pool.opened_last].error;
 }
 
+void grader_explain(const struct grader *g, char out[GRADER_WORDS_MAX])
+{
+    pool_explain(&g->pool, out);
+}
+
 /* ---- lifecycle --------------------------------------------------------------------------------
  */
 

@@ -118,4 +118,8 @@ bool grader_is_down(const struct grader *g);
 int64_t grader_down_for_us(const struct grader *g); /* 0 when it is not */
 const char *grader_last_error(const struct grader *g); /* in words; "" when there was none */
 
+/* While it is down, in one line: the last error, which endpoint, what to do. */
+enum { GRADER_WORDS_MAX = 512 };
+void grader_explain(const struct grader *g, char out[GRADER_WORDS_MAX]);
+
 #endif

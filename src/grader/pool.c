@@ -63,6 +63,13 @@ static struct str name_of(const struct pool *p, size_t i)
     return p->config.names != NULL ? p->config.names[i] : STR("an endpoint");
 }
 
+void pool_explain(const struct pool *p, char out[POOL_WORDS_MAX])
+{
+    const struct pool_endpoint *e = &p->endpoints[p->opened_last];
+    (void)snprintf(out, POOL_WORDS_MAX, "%s (%.*s): %s", e->error,
+                   STR_ARGS(name_of(p, p->opened_last)), e->advice);
+}
+
 static double seconds(int64_t us)
 {
     return (double)us / 1e6;
@@ -116,16 +123,18 @@ static void doubt_the_silent(struct pool *p, int64_t since, int64_t now)
 
 static void open_endpoint(struct pool *p, size_t i, int64_t now)
 {
-    struct pool_endpoint *e = &p->endpoints[i];
+    const struct pool_endpoint *e = &p->endpoints[i];
+    char why[POOL_WORDS_MAX];
     p->opened_last = i;
     doubt_the_silent(p, p->health[i].since_us, now);
     if (health_open(p->health, p->config.n, i, now)) {
         go_down(p, now);
+        pool_explain(p, why);
         log_warning("grader.down",
-                    "grader %.*s does not answer, for %.1f s now: %s (%.*s): %s; records wait, %zu "
-                    "questions of them here; it is tried every 5 s",
-                    STR_ARGS(p->config.grader), seconds(now - p->down_since_us), e->error,
-                    STR_ARGS(name_of(p, i)), e->advice, p->config.waiting(p->config.arg));
+                    "grader %.*s does not answer, for %.1f s now: %s; records wait, %zu questions "
+                    "of them here; it is tried every 5 s",
+                    STR_ARGS(p->config.grader), seconds(now - p->down_since_us), why,
+                    p->config.waiting(p->config.arg));
     } else if (!p->health[i].kept) {
         log_warning("grader.endpoint_ejected",
                     "grader %.*s: %.*s does not answer: %s: %s; the others are asked",

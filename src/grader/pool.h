@@ -89,6 +89,11 @@ int64_t pool_clock_us(const struct pool *p, int64_t now_us);
 /* When the last usable reply came, of an endpoint or of any; INT64_MIN: never. */
 int64_t pool_replied_us(const struct pool *p, size_t endpoint);
 int64_t pool_last_reply_us(const struct pool *p);
+
+/* In words, while the grader is down: the last error, which endpoint, what to do. */
+enum { POOL_WORDS_MAX = 512 };
+void pool_explain(const struct pool *p, char out[POOL_WORDS_MAX]);
+
 size_t pool_working(const struct pool *p); /* endpoints that are asked */
 
 #endif

@@ -1,9 +1,11 @@
-/* Whether and when a failed request is sent again. Pure.
+/* Whether and when a failed request is sent again, and whose doing the failure is. Pure.
  *
- * Never after 400, 401, 403, 404, 413, 422 or `x-should-retry: false`. Otherwise exponential
- * backoff with full jitter, at least what Retry-After asks for, within the attempts, the deadline,
+ * Not after 400, 401, 403, 404, 413, 422 or `x-should-retry: false`. Otherwise with exponential
+ * backoff and full jitter, at least what Retry-After asks for, within the attempts, the deadline,
  * and the grader's budget: a token bucket that fills by 10 % of the requests and 5 a second, so
- * that an outage is not answered with a storm. */
+ * that failures are not answered with a storm. That is for a server that works; what one that does
+ * not has failed (FAULT_SERVER, also a wrong key or path) waits for it: see grader.c and health.h.
+ */
 #ifndef RBR_GRADER_RETRY_H
 #define RBR_GRADER_RETRY_H
 

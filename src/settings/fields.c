@@ -168,7 +168,9 @@ const struct field fields[] = {
      .initial = "3",
      .min = "1",
      .max = "10",
-     .doc = "How often one question is sent at most, within the record's deadline."},
+     .doc =
+         "How often one question is sent at most, within the record's deadline. What an outage of "
+         "the grader took does not count; if nobody was answered meanwhile, once more as often."},
     {.path = GRADERS ".questions_per_request",
      .type = FIELD_COUNT,
      .offset = GRADER(questions_per_request),

@@ -194,3 +194,20 @@ def test_probe(scene):
     config.write_text(yaml.safe_dump(scene.settings([TINY], grader={"endpoints": ["http://127.0.0.1:1"], "attempts": 1})))
     result = rbr("check", "-c", config, "--probe")
     assert result.returncode == 1 and b"GRADER_UNAVAILABLE" in result.stdout
+    assert b"(http://127.0.0.1:1): does it run, and is the address right?" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["score", "demo"])
+def test_nobody_waits_for_ever_for_a_grader(command, tmp_path):
+    """30 s without an answer: one line that says which, why and what to do, and what was scored."""
+    file = tmp_path / "in.jsonl"
+    made = [records.make(n, 56) for n in range(20)]
+    file.write_bytes(b"\n".join(map(records.to_json, made)))
+    options = {"score": ["--policy", TINY, "--jsonl", file], "demo": []}[command]
+    began = time.monotonic()
+    result = rbr(command, "--grader", "http://127.0.0.1:1", *options, timeout=100)
+    assert result.returncode == 1 and result.stdout == b""
+    assert 25 < time.monotonic() - began < 70
+    last = result.stderr.decode().splitlines()[-1]
+    assert last.startswith(f"rbr {command}: grader ") and "has not answered for 30 s: " in last
+    assert last.endswith("(http://127.0.0.1:1): does it run, and is the address right?")
