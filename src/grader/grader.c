@@ -1,14 +1,13 @@
 #include "grader/grader.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/heap.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "grader/dialect.h"
+#include "grader/identity.h"
 #include "grader/pool.h"
+#include "grader/questions.h"
 #include "grader/retry.h"
 
 /* A call is the questions of one request, as many as the dialect takes, on their way to an answer.
@@ -63,15 +62,6 @@ struct attempt {
     struct attempt *next; /* free list */
 };
 
-/* Questions of a policy, JSON-escaped once. They stay while the grader uses them for new groups and
- * while any group that was asked with them is here. */
-struct grader_questions {
-    uint8_t policy_hash[POLICY_HASH_BYTES]; /* not the address: that may be used again */
-    size_t users;
-    struct str *escaped;
-    struct arena arena;
-};
-
 struct call_list {
     struct grader_call *first, *last;
 };
@@ -86,7 +76,7 @@ struct grader {
     const struct clock *clock;
     struct rng rng;
     struct pool pool;
-    struct grader_questions *questions; /* of the policy asked last */
+    struct questions *questions; /* of the policy asked last */
     struct call_list queue, suspects;
     struct heap timers; /* of calls */
     struct heap deadlines, expiries; /* of groups; deadlines by the pool's clock */
@@ -174,19 +164,11 @@ static void give_attempt(struct grader *g, struct attempt *a)
 /* ---- groups -----------------------------------------------------------------------------------
  */
 
-static void drop_questions(struct grader_questions *q)
-{
-    if (q == NULL || --q->users > 0)
-        return;
-    arena_done(&q->arena);
-    mem_free(q);
-}
-
 static void group_is_done(struct grader *g, struct grader_group *group)
 {
     heap_remove(&g->deadlines, &group->timer);
     heap_remove(&g->expiries, &group->expiry);
-    drop_questions(group->questions);
+    questions_drop(group->questions);
     group->questions = NULL;
     mem_free(group->calls);
     group->calls = NULL;
@@ -606,29 +588,6 @@ int64_t grader_tick(struct grader *g)
 /* ---- asking -----------------------------------------------------------------------------------
  */
 
-static struct grader_questions *escape_questions(struct grader *g, const struct policy *policy)
-{
-    struct grader_questions *q = g->questions;
-    struct buf b;
-    if (q != NULL && memcmp(q->policy_hash, policy->hash, sizeof(q->policy_hash)) == 0)
-        return q;
-    drop_questions(q);
-    g->questions = q = mem_alloc(sizeof(*q));
-    arena_init(&q->arena, SIZE_MAX / 2); /* bounded by the policy's own text */
-    buf_init(&b, SIZE_MAX / 2);
-    q->users = 1;
-    memcpy(q->policy_hash, policy->hash, sizeof(q->policy_hash));
-    q->escaped = arena_array(&q->arena, policy->n_propositions, sizeof(*q->escaped));
-    for (size_t i = 0; q->escaped != NULL && i < policy->n_propositions; i++) {
-        buf_reset(&b);
-        (void)json_escape(&b, policy->propositions[i].question);
-        if (!arena_copy(&q->arena, buf_str(&b), &q->escaped[i]))
-            q->escaped[i] = (struct str){0};
-    }
-    buf_done(&b);
-    return q;
-}
-
 /* The pending propositions, cut into calls: one allocation, the calls and then their lists. */
 static void make_calls(struct grader *g, struct grader_group *group, size_t n)
 {
@@ -657,8 +616,8 @@ void grader_ask(struct grader *g, struct grader_group *group)
     for (size_t i = 0; i < policy->n_propositions; i++)
         n += group->judgments[i].status == JUDGMENT_PENDING;
     group->grader = g;
-    group->questions = escape_questions(g, policy);
-    group->questions->users++;
+    g->questions = questions_of(policy, g->questions);
+    group->questions = questions_share(g->questions);
     group->end = GRADER_GROUP_ASKED;
     group->use = (struct grader_use){0};
     group->timer = group->expiry = (struct heap_node){0};
@@ -691,56 +650,10 @@ void grader_cancel(struct grader_group *group)
 /* ---- identity ---------------------------------------------------------------------------------
  */
 
-static void hash_labels(struct sha256 *h, const struct str *labels, size_t n)
-{
-    sha256_u64(h, n);
-    for (size_t i = 0; i < n; i++)
-        sha256_field(h, labels[i]);
-}
-
-static void hash_ids(struct sha256 *h, const uint32_t *ids, size_t n)
-{
-    sha256_u64(h, n);
-    for (size_t i = 0; i < n; i++)
-        sha256_u64(h, ids[i]);
-}
-
-/* Whatever can change the answer. */
-static void hash_options(struct sha256 *h, const struct dialect_options *o)
-{
-    sha256_u64(h, o->mode);
-    sha256_u64(h, o->mode == DIALECT_SAMPLE ? o->samples : 1);
-    sha256_u64(h, o->thinking);
-    sha256_u64(h, o->thinking == THINKING_ALLOWED ? o->thinking_tokens : 0);
-    sha256_u64(h, o->top_logprobs);
-    hash_ids(h, o->yes_ids, o->n_yes_ids);
-    hash_ids(h, o->no_ids, o->n_no_ids);
-    sha256_field(h, o->prompt_before);
-    sha256_field(h, o->prompt_after);
-}
-
 void grader_digest(const struct grader *g, const struct prompt *p, size_t proposition,
                    uint8_t out[JUDGMENT_DIGEST_BYTES])
 {
-    uint8_t whole[SHA256_BYTES];
-    struct sha256 h;
-    sha256_init(&h);
-    sha256_field(&h, STR("rbr-judgment-1"));
-    sha256_field(&h, g->config.name);
-    sha256_field(&h, g->config.ask.model);
-    sha256_field(&h, g->config.revision);
-    sha256_field(&h, g->config.dialect);
-    hash_options(&h, &g->config.ask);
-    sha256_u64(&h, p->policy->layout);
-    sha256_u64(&h, p->policy->neutralise);
-    hash_labels(&h, p->policy->yes_labels, p->policy->n_yes_labels);
-    hash_labels(&h, p->policy->no_labels, p->policy->n_no_labels);
-    sha256_field(&h, p->policy->prompt_template);
-    sha256_field(&h, p->policy->propositions[proposition].question);
-    sha256_field(&h, (struct str){(const char *)p->content_hash, sizeof(p->content_hash)});
-    sha256_finish(&h, whole);
-    sha256_done(&h);
-    memcpy(out, whole, JUDGMENT_DIGEST_BYTES);
+    identity_digest(&g->config, p, proposition, out);
 }
 
 struct str grader_name(const struct grader *g)
@@ -878,7 +791,7 @@ struct grader *grader_free(struct grader *g)
     heap_done(&g->timers);
     heap_done(&g->deadlines);
     heap_done(&g->expiries);
-    drop_questions(g->questions);
+    questions_drop(g->questions);
     arena_done(&g->texts);
     arena_done(&g->reply);
     mem_free(g);

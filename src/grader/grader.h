@@ -28,6 +28,7 @@
 #include "grader/transport.h"
 
 struct grader;
+struct questions;
 
 struct grader_config {
     struct str name; /* as in settings; goes into rewards */
@@ -71,7 +72,7 @@ struct grader_group {
     struct grader_call *calls;
     size_t n_calls, calls_left;
     struct grader *grader;
-    struct grader_questions *questions;
+    struct questions *questions;
     struct grader_group *next_finished;
     enum grader_group_end end;
 };

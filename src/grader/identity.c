@@ -1,0 +1,57 @@
+#include "grader/identity.h"
+
+#include <string.h>
+
+#include "base/sha256.h"
+
+static void hash_labels(struct sha256 *h, const struct str *labels, size_t n)
+{
+    sha256_u64(h, n);
+    for (size_t i = 0; i < n; i++)
+        sha256_field(h, labels[i]);
+}
+
+static void hash_ids(struct sha256 *h, const uint32_t *ids, size_t n)
+{
+    sha256_u64(h, n);
+    for (size_t i = 0; i < n; i++)
+        sha256_u64(h, ids[i]);
+}
+
+/* Whatever can change the answer. */
+static void hash_options(struct sha256 *h, const struct dialect_options *o)
+{
+    sha256_u64(h, o->mode);
+    sha256_u64(h, o->mode == DIALECT_SAMPLE ? o->samples : 1);
+    sha256_u64(h, o->thinking);
+    sha256_u64(h, o->thinking == THINKING_ALLOWED ? o->thinking_tokens : 0);
+    sha256_u64(h, o->top_logprobs);
+    hash_ids(h, o->yes_ids, o->n_yes_ids);
+    hash_ids(h, o->no_ids, o->n_no_ids);
+    sha256_field(h, o->prompt_before);
+    sha256_field(h, o->prompt_after);
+}
+
+void identity_digest(const struct grader_config *c, const struct prompt *p, size_t proposition,
+                     uint8_t out[JUDGMENT_DIGEST_BYTES])
+{
+    uint8_t whole[SHA256_BYTES];
+    struct sha256 h;
+    sha256_init(&h);
+    sha256_field(&h, STR("rbr-judgment-1"));
+    sha256_field(&h, c->name);
+    sha256_field(&h, c->ask.model);
+    sha256_field(&h, c->revision);
+    sha256_field(&h, c->dialect);
+    hash_options(&h, &c->ask);
+    sha256_u64(&h, p->policy->layout);
+    sha256_u64(&h, p->policy->neutralise);
+    hash_labels(&h, p->policy->yes_labels, p->policy->n_yes_labels);
+    hash_labels(&h, p->policy->no_labels, p->policy->n_no_labels);
+    sha256_field(&h, p->policy->prompt_template);
+    sha256_field(&h, p->policy->propositions[proposition].question);
+    sha256_field(&h, (struct str){(const char *)p->content_hash, sizeof(p->content_hash)});
+    sha256_finish(&h, whole);
+    sha256_done(&h);
+    memcpy(out, whole, JUDGMENT_DIGEST_BYTES);
+}
