@@ -228,7 +228,8 @@ static void what_alone_holds_up_a_full_window_is_settled(void **state RBR_UNUSED
     assert_int_equal(message(b, 1, 0)->status, STATUS_EXPIRED);
     assert_int_equal(message(b, 1, 0)->reason, REASON_DEADLINE);
     Rbr__V1__Reward *r = broker_unpack(message(b, 1, 0)->record.value);
-    assert_string_equal(r->detail.data, "given up: it held up the records behind it");
+    assert_str(((struct str){(const char *)r->detail.data, r->detail.len}),
+               "given up: it held up the records behind it");
     rbr__v1__reward__free_unpacked(r, NULL);
     bench_free(b);
 }
