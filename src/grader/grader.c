@@ -22,8 +22,8 @@
  * The state says which list the call is in: the grader's queue, none (the attempt holds it), the
  * timer heap, the suspects. A suspect failed by what may be the server's doing or its own: a probe
  * of the endpoint decides (health.h). If the server does not work, no attempt was one. If it does,
- * the failure is the question's own; but when nobody was answered there since its first attempt
- * failed, the server may have come back just now, and the question gets its attempts once more. */
+ * the failure is the question's own; but when nobody was answered there from its first failure to
+ * its last attempt, the server may have come back just now, and it gets its attempts once more. */
 enum call_state { QUEUED, SENT, WAITING, SUSPECT, SETTLED };
 
 enum {
@@ -45,7 +45,7 @@ struct grader_call {
     int16_t endpoint; /* that was asked last */
     int16_t avoid; /* endpoint that failed it last, or POOL_NOBODY */
     uint8_t state;
-    bool last_chance; /* SUSPECT: it fails if the server works; otherwise: had its second one */
+    bool last_chance; /* a SUSPECT that fails if the server works */
     enum reason reason; /* SUSPECT */
     uint32_t attempts, spared; /* of these, taken by outages: they do not count */
     uint32_t outages; /* that it was in the air for */
@@ -357,8 +357,6 @@ static void suspect(struct grader *g, struct grader_call *c, enum reason reason,
                                        g->config.backoff_max_us, -1));
         return;
     }
-    if (pool_replied_us(&g->pool, (size_t)c->endpoint) > c->failing_us)
-        c->last_chance = true; /* others were answered meanwhile */
     c->state = SUSPECT;
     append(&g->suspects, c);
 }
@@ -468,7 +466,8 @@ static void spare_earlier(const struct grader *g, struct grader_call *c)
     if (c->attempts == c->spared || c->failing_us >= g->pool.up_since_us || !may_spare(g, c))
         return;
     c->outages++;
-    c->spared = c->attempts;
+    c->last_chance = false;
+    excuse(c);
 }
 
 static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64_t now)
@@ -491,6 +490,8 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64
         .done = on_reply,
     };
     spare_earlier(g, c);
+    if (c->attempts > c->spared && pool_replied_us(&g->pool, endpoint) > c->failing_us)
+        c->last_chance = true;
     c->state = SENT;
     c->attempt = a;
     c->sent_us = now;
