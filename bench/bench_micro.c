@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "bench_common.h"
 #include "cache/cache.h"
+#include "grader/affinity.h"
 #include "grader/dialect.h"
 #include "grader/grader.h"
 #include "grader/labels.h"
@@ -89,6 +90,14 @@ static void digest(struct subject *s)
     uint8_t out[JUDGMENT_DIGEST_BYTES];
     grader_digest(s->grader, &s->prompt, 0, out);
     s->sum += out[0];
+}
+
+static void affinity(struct subject *s)
+{
+    static struct affinity_endpoint eight[8];
+    for (size_t i = 0; i < ARRAY_LEN(eight); i++)
+        eight[i] = (struct affinity_endpoint){.seed = i, .may = true, .load = (double)(20 + i)};
+    s->sum += affinity_pick(eight, ARRAY_LEN(eight), s->judgment++);
 }
 
 /* As good as SHA-256 to spread them, and cheap beside what is measured. */
@@ -242,6 +251,7 @@ int main(int argc, char **argv)
     measure("prompt_build_4k", prompt, &s, seconds);
     measure("body_parts_joined_4k", body, &s, seconds);
     measure("digest", digest, &s, seconds);
+    measure("affinity_pick_8", affinity, &s, seconds);
     measure_caches(&s, seconds);
     (void)grader_free(s.grader);
     arena_done(&s.arena);

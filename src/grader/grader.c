@@ -510,7 +510,7 @@ static void start_queued(struct grader *g, int64_t now)
     while (g->queue.first != NULL) {
         size_t endpoint;
         struct grader_call *c = g->queue.first;
-        if (!pool_pick(&g->pool, c->avoid, &endpoint))
+        if (!pool_pick(&g->pool, c->group->prompt, c->avoid, &endpoint))
             return;
         dequeue(g, c);
         send(g, c, endpoint, now);

@@ -1,9 +1,11 @@
 #include "grader/pool.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "obs/log.h"
 
 enum { PROBES_MAX = 16, REPLY_ARENA_MAX = 64 * 1024 * 1024 };
@@ -265,22 +267,29 @@ int64_t pool_tick(struct pool *p, int64_t now_us)
 /* ---- asking -------------------------------------------------------------------------------------
  */
 
-bool pool_pick(struct pool *p, int avoid, size_t *ret)
+/* Another policy asks about the same conversation in other words: that is another beginning. */
+static uint64_t key_of(const struct prompt *prompt)
+{
+    uint64_t policy;
+    memcpy(&policy, prompt->policy->hash, sizeof(policy));
+    return prompt->prompt_hash ^ policy;
+}
+
+bool pool_pick(struct pool *p, const struct prompt *prompt, int avoid, size_t *ret)
 {
     size_t n = p->config.n;
-    bool found = false;
+    bool others = false;
     for (size_t i = 0; i < n; i++) {
-        size_t e = (p->turn + i) % n;
-        if (!health_is_asked(&p->health[e]) || !limiter_has_room(&p->endpoints[e].limiter))
-            continue;
-        *ret = e;
-        found = true;
-        if (avoid != (int)e)
-            break;
+        const struct limiter *l = &p->endpoints[i].limiter;
+        struct affinity_endpoint *a = &p->affinity[i];
+        a->may = health_is_asked(&p->health[i]) && limiter_has_room(l);
+        a->load = (double)l->in_flight;
+        others = others || (a->may && avoid != (int)i);
     }
-    if (found)
-        p->turn = (*ret + 1) % n;
-    return found;
+    if (others && avoid != POOL_NOBODY)
+        p->affinity[avoid].may = false;
+    *ret = affinity_pick(p->affinity, n, key_of(prompt));
+    return *ret != AFFINITY_NONE;
 }
 
 void pool_start(struct pool *p, size_t endpoint)
@@ -341,17 +350,35 @@ size_t pool_working(const struct pool *p)
 /* ---- lifecycle ----------------------------------------------------------------------------------
  */
 
+/* The same in every worker that has this endpoint, wherever it is in its list. */
+static uint64_t seed_of(const struct pool *p, size_t i)
+{
+    uint8_t whole[SHA256_BYTES];
+    uint64_t seed = i;
+    struct sha256 h;
+    if (p->config.names == NULL)
+        return seed;
+    sha256_init(&h);
+    sha256_field(&h, p->config.names[i]);
+    sha256_finish(&h, whole);
+    sha256_done(&h);
+    memcpy(&seed, whole, sizeof(seed));
+    return seed;
+}
+
 void pool_init(struct pool *p, const struct pool_config *config)
 {
     *p = (struct pool){.config = *config, .up_since_us = clock_mono_us(config->clock)};
     arena_init(&p->reply, REPLY_ARENA_MAX);
     p->endpoints = mem_array(config->n, sizeof(*p->endpoints));
     p->health = mem_array(config->n, sizeof(*p->health));
+    p->affinity = mem_array(config->n, sizeof(*p->affinity));
     for (size_t i = 0; i < config->n; i++) {
         p->endpoints[i].transport = config->endpoints[i];
         p->endpoints[i].advice = "";
         limiter_init(&p->endpoints[i].limiter, config->max_in_flight, config->fixed_in_flight);
         health_init(&p->health[i]);
+        p->affinity[i].seed = seed_of(p, i);
     }
 }
 
@@ -363,5 +390,6 @@ void pool_done(struct pool *p)
     arena_done(&p->reply);
     mem_free(p->endpoints);
     mem_free(p->health);
+    mem_free(p->affinity);
     *p = (struct pool){0};
 }

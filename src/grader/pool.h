@@ -12,6 +12,7 @@
 #ifndef RBR_GRADER_POOL_H
 #define RBR_GRADER_POOL_H
 
+#include "grader/affinity.h"
 #include "grader/dialect.h"
 #include "grader/health.h"
 #include "grader/known.h"
@@ -51,7 +52,7 @@ struct pool {
     struct pool_config config;
     struct pool_endpoint *endpoints;
     struct health *health;
-    size_t turn; /* round robin */
+    struct affinity_endpoint *affinity;
     size_t opened_last; /* by whose error an outage is explained */
     struct known known;
     struct arena reply;
@@ -68,8 +69,9 @@ enum { POOL_NOBODY = -1 };
 void pool_init(struct pool *p, const struct pool_config *config);
 void pool_done(struct pool *p); /* fine when zeroed; probes in the air end here */
 
-/* Round robin over those that work and have room; `avoid` only when no other has. */
-bool pool_pick(struct pool *p, int avoid, size_t *ret);
+/* Of those that work and have room, the one that has this prompt's beginning in its cache
+ * (affinity.h); `avoid` only when no other has room. */
+bool pool_pick(struct pool *p, const struct prompt *prompt, int avoid, size_t *ret);
 
 /* A request began, and ended as f says. */
 void pool_start(struct pool *p, size_t endpoint);

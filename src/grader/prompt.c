@@ -149,18 +149,27 @@ static void hash_message(struct sha256 *h, const struct message *m)
     }
 }
 
-static void hash_content(const struct record *r, uint8_t out[SHA256_BYTES])
+static void hash_messages(struct sha256 *h, const struct message *m, size_t n,
+                          uint8_t out[SHA256_BYTES])
+{
+    sha256_u64(h, n);
+    for (size_t i = 0; i < n; i++)
+        hash_message(h, &m[i]);
+    sha256_finish(h, out);
+    sha256_done(h);
+}
+
+/* Of the conversation, which all completions of one prompt share, and of both. */
+static void hash_content(const struct record *r, struct prompt *ret)
 {
     struct sha256 h;
+    uint8_t shared[SHA256_BYTES];
     sha256_init(&h);
-    sha256_u64(&h, r->n_prompt);
-    for (size_t i = 0; i < r->n_prompt; i++)
-        hash_message(&h, &r->prompt[i]);
-    sha256_u64(&h, r->n_completion);
-    for (size_t i = 0; i < r->n_completion; i++)
-        hash_message(&h, &r->completion[i]);
-    sha256_finish(&h, out);
-    sha256_done(&h);
+    hash_messages(&h, r->prompt, r->n_prompt, shared);
+    memcpy(&ret->prompt_hash, shared, sizeof(ret->prompt_hash));
+    sha256_init(&h);
+    sha256_field(&h, (struct str){(const char *)shared, sizeof(shared)});
+    hash_messages(&h, r->completion, r->n_completion, ret->content_hash);
 }
 
 /* ---- pieces -----------------------------------------------------------------------------------
@@ -208,7 +217,7 @@ enum err_code prompt_build(struct arena *a, const struct policy *policy,
     ret->shared_bytes = head.n + b.json.n;
     ret->control_tokens = b.found.tokens > 0;
     ret->forged = b.found.forged > 0;
-    hash_content(record, ret->content_hash);
+    hash_content(record, ret);
     buf_done(&b.plain);
     buf_done(&b.json);
     buf_done(&head);

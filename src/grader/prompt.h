@@ -30,6 +30,7 @@ struct prompt {
     struct str messages_tail; /* JSON after it, e.g. "}] */
     size_t shared_bytes; /* of the prompt without the question, for token estimates */
     bool control_tokens, forged; /* tripwires: untrusted text held one */
+    uint64_t prompt_hash; /* of the conversation alone: what completions of one prompt share */
     uint8_t
         content_hash[32]; /* SHA-256 of roles and texts of conversation and completion, as judged */
 };

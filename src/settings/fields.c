@@ -115,8 +115,9 @@ const struct field fields[] = {
      .required = FIELD_REQUIRED,
      .min = "1",
      .max = "64",
-     .doc = "Base URLs of servers that are alike, e.g. http://127.0.0.1:8000; asked in turn. "
-            "unix:/run/grader.sock: a socket of this machine."},
+     .doc = "Base URLs of servers that are alike, e.g. http://127.0.0.1:8000. What is "
+            "asked about one prompt goes to one of them. unix:/run/grader.sock: a socket of this "
+            "machine."},
     {.path = GRADERS ".api_key_file",
      .type = FIELD_PATH,
      .offset = GRADER(api_key_file),

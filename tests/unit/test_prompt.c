@@ -306,8 +306,12 @@ static void the_content_hash_sees_roles_and_texts_apart(void **state RBR_UNUSED)
                      ERR_OK);
     assert_int_equal(prompt_build(&a, policy, grading_record(&r, STR("ab"), STR("c")), &p), ERR_OK);
     assert_memory_equal(p.content_hash, base.content_hash, sizeof(p.content_hash));
+    assert_int_equal(prompt_build(&a, policy, grading_record(&r, STR("ab"), STR("d")), &p), ERR_OK);
+    assert_memory_not_equal(p.content_hash, base.content_hash, sizeof(p.content_hash));
+    assert_true(p.prompt_hash == base.prompt_hash); /* another completion of the same prompt */
     assert_int_equal(prompt_build(&a, policy, grading_record(&r, STR("a"), STR("bc")), &p), ERR_OK);
     assert_memory_not_equal(p.content_hash, base.content_hash, sizeof(p.content_hash));
+    assert_true(p.prompt_hash != base.prompt_hash);
     grading_record(&r, STR("ab"), STR("c"));
     r.turns[0].role = STR("system");
     assert_int_equal(prompt_build(&a, policy, &r.record, &p), ERR_OK);
