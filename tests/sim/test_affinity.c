@@ -110,7 +110,7 @@ static double run(struct fleet *f, size_t n, size_t at_a_time, uint64_t seed, do
     for (size_t i = 0; i < n; i++)
         f->ends[i] = (struct affinity_endpoint){.seed = rng_next(&f->rng), .may = true};
     for (uint64_t step = 0; step < PROMPTS / MIXED; step++)
-        for (uint64_t k = 0; k < MIXED * COMPLETIONS; k++) {
+        for (uint64_t k = 0; k < (uint64_t)MIXED * COMPLETIONS; k++) {
             uint64_t prompt = step * MIXED + rng_below(&f->rng, MIXED);
             for (uint64_t q = 0; q < QUESTIONS; q++) {
                 while (f->n_calls >= at_a_time) {

@@ -63,7 +63,7 @@ static bool percent(struct sim *s, uint64_t p)
 static void plan_outage(struct sim *s, int64_t after_us)
 {
     s->kind = kinds[rng_below(&s->rng, ARRAY_LEN(kinds))];
-    s->begins_us = after_us + between(s, APART_US, 3 * APART_US);
+    s->begins_us = after_us + between(s, APART_US, INT64_C(3) * APART_US);
     s->ends_us = s->begins_us + (percent(s, 30) ? between(s, MILLISECOND, 2 * SECOND)
                                                 : between(s, SECOND, 60 * SECOND));
     s->cuts = percent(s, 50);
