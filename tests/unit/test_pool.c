@@ -142,6 +142,34 @@ static void an_outage_may_begin_at_any_moment(void **state RBR_UNUSED)
     }
 }
 
+/* The first three requests fail, and from the third on the server works again. */
+static struct fixture_reply short_outage(void *arg, const struct fixture_call *call)
+{
+    struct bench *b = arg;
+    if (fixture_is_probe(call))
+        return good(1000);
+    b->n_sent++;
+    return b->n_sent <= 3 ? (struct fixture_reply){.delay_us = 4000, .status = 500} : good(1000);
+}
+
+/* The simulation found it: another is answered between the last attempt's sending and its failure.
+ * That attempt may still have been the outage's. */
+static void an_outage_that_ends_within_the_last_attempt_is_no_failure(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 20);
+    b->server.answer = short_outage;
+    struct group *g = ask(b, 0, 1, CLOCK_NEVER);
+    while (b->n_sent < 3)
+        run_for(b, 1000);
+    (void)ask(b, 1, 1, CLOCK_NEVER);
+    run_for(b, 2000);
+    assert_int_equal(b->groups[1].judgments[0].status, JUDGMENT_GRADED);
+    assert_int_equal(g->done, 0);
+    run(b);
+    expect(g, REASON_NONE, 4);
+    bench_free(b);
+}
+
 /* 2,000 questions at a dead server: a few requests, then one every 5 s. */
 static void a_dead_grader_is_left_alone(void **state RBR_UNUSED)
 {
@@ -350,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_hanging_grader_is_down_after_its_first_timeouts),
         cmocka_unit_test(one_slow_stream_pauses_too),
         cmocka_unit_test(an_outage_may_begin_at_any_moment),
+        cmocka_unit_test(an_outage_that_ends_within_the_last_attempt_is_no_failure),
         cmocka_unit_test(a_dead_grader_is_left_alone),
         cmocka_unit_test(the_limiter_starts_low_after_an_outage),
         cmocka_unit_test(hanging_probes_do_not_delay_the_return),
