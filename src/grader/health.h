@@ -13,9 +13,9 @@
  * CLOSED and DOUBTED endpoints are asked, OPEN ones get nothing but probes. The probe, a question
  * of our own, decides: failures may be the doing of one poisonous question, and a doubt stops
  * nobody. A probe that is told 429 has not failed. However many doubts are raised, probes are at
- * least 100 ms apart. Only failures of the server count as failures:
- * no connection, a broken one, no answer in time, 5xx, a wrong key or path. What is about one
- * request does not, and 429 is the limiter's business.
+ * least 100 ms apart. Only failures of the server count as failures: no connection, a broken one,
+ * no answer in time, 5xx, a wrong key or path. What is about one request does not, and 429 is the
+ * limiter's business.
  *
  * An endpoint that is out is probed after 5, 10, 20, 40, then every 60 s. No more than half of the
  * endpoints are out: further ones that fail are asked all the same, until none is left that works.

@@ -425,6 +425,36 @@ static void questions_about_one_prompt_go_to_one_endpoint(void **state RBR_UNUSE
     bench_free(b);
 }
 
+/* Other workers may list the endpoints in another order; the cache is the server's. */
+static void every_worker_asks_the_same_server(void **state RBR_UNUSED)
+{
+    static const struct str names[2][3] = {
+        {STR_INIT("http://a:1"), STR_INIT("http://b:1"), STR_INIT("http://c:1")},
+        {STR_INIT("http://c:1"), STR_INIT("http://a:1"), STR_INIT("http://b:1")},
+    };
+    size_t asked[2][60], different = 0;
+    for (size_t worker = 0; worker < 2; worker++) {
+        struct bench *b = mem_alloc(sizeof(*b));
+        b->max_in_flight = 10;
+        struct grader_config config = config_of(b, 3);
+        config.endpoint_names = names[worker];
+        start(b, &config, worker);
+        b->good_from = 0;
+        for (size_t i = 0; i < 60; i++) {
+            b->prompt.prompt_hash = i * UINT64_C(0x9e3779b97f4a7c15);
+            (void)ask(b, i, 1, CLOCK_NEVER);
+            run(b);
+            asked[worker][i] = b->sent_to[i];
+        }
+        bench_free(b);
+    }
+    for (size_t i = 0; i < 60; i++) {
+        assert_true(str_eq(names[0][asked[0][i]], names[1][asked[1][i]]));
+        different += asked[0][i] != asked[0][0];
+    }
+    assert_in_range(different, 20, 59);
+}
+
 static void a_prompt_asked_much_about_spills(void **state RBR_UNUSED)
 {
     struct bench *b = bench_new(4, 100);
@@ -720,6 +750,7 @@ int main(void)
         cmocka_unit_test(done_may_cancel_other_groups),
         cmocka_unit_test(done_may_ask_and_is_served_in_the_same_tick),
         cmocka_unit_test(questions_about_one_prompt_go_to_one_endpoint),
+        cmocka_unit_test(every_worker_asks_the_same_server),
         cmocka_unit_test(a_prompt_asked_much_about_spills),
         cmocka_unit_test(a_failure_is_tried_elsewhere_first),
         cmocka_unit_test(the_only_endpoint_is_tried_again),
