@@ -64,10 +64,10 @@ DEFECTS = [
     verdict = commit(s, b);
 """)], Kafka(faults.killed_when_delivered, ("lost",))),
     Defect("watermark_plus_one", "one offset too many is committed", [(PIPELINE, ".offset = watermark,", ".offset = watermark + 1,")],
-           Kafka(faults.nothing, ("beyond",)), Sim("test_simulation", ("committed",))),
+           Kafka(faults.nothing, ("beyond",)), Sim("test_simulation", ("committed", "the map of"))),
     Defect("watermark_at_next", "the watermark passes over what is unfinished",
            [(WINDOW, "while (o < w->end && may_pass(w, o, true))", "while (o < w->next)")],
-           Kafka(faults.killed_after_commit, ("lost",)), Sim("test_simulation", ("committed",))),
+           Kafka(faults.killed_after_commit, ("lost",)), Sim("test_simulation", ("committed", "the map of"))),
     Defect("commit_one_batch_late", "what is committed is where the batch began",
            [(PIPELINE, ".offset = watermark,", ".offset = part->window.base,")],
            Kafka(faults.nothing, ("behind",)), Sim("test_simulation", ("committed", "map"))),
@@ -75,7 +75,7 @@ DEFECTS = [
     int64_t watermark = window_watermark(&part->window);
 """, """\
     int64_t watermark = p->state == DRAINING ? part->window.next : window_watermark(&part->window);
-""")], Kafka(faults.handed_over, ("lost",), SHORT_DRAIN), Sim("test_simulation", ("committed",))),
+""")], Kafka(faults.handed_over, ("lost",), SHORT_DRAIN), Sim("test_simulation", ("committed", "the map of"))),
     Defect("no_offsets", "the offsets are left out of the transaction", [(SINK, """\
     verdict = send_offsets(s, b);
     if (verdict == GO_ON)
