@@ -17,7 +17,7 @@ struct kafka_reader {
     int32_t n_partitions;
     bool *at_end; /* per partition */
     int32_t n_at_end;
-    bool told_end;
+    bool told_end, end_once;
 };
 
 static const struct kafka_default reader_defaults[] = {
@@ -92,10 +92,17 @@ static void note_end(struct kafka_reader *r, int32_t partition, bool at_end)
 {
     if (partition < 0 || partition >= r->n_partitions || r->at_end[partition] == at_end)
         return;
+    if (r->end_once && !at_end)
+        return;
     r->at_end[partition] = at_end;
     r->n_at_end += at_end ? 1 : -1;
     if (!at_end)
         r->told_end = false;
+}
+
+void kafka_reader_end_once(struct kafka_reader *r)
+{
+    r->end_once = true;
 }
 
 /* What a message that is no record says; NOTHING when the caller need not know. */

@@ -22,6 +22,10 @@ enum err_code kafka_reader_new(const struct kafka_config *config, struct str top
                                struct err *err) RBR_MUST_CHECK;
 void kafka_reader_free(struct kafka_reader *r);
 
+/* A partition that was at its end once counts as read: KAFKA_READ_END comes though more keeps
+ * coming, so a topic that is being written can be read up to about now. Before the first record. */
+void kafka_reader_end_once(struct kafka_reader *r);
+
 /* The record is valid until the next call. */
 enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct source_record *ret,
                                   int32_t *ret_partition, struct err *err) RBR_MUST_CHECK;

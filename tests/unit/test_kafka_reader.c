@@ -88,6 +88,25 @@ static void from_the_end_only_what_is_new(void **state RBR_UNUSED)
     kafka_reader_free(r);
 }
 
+/* Partition 0 was at its end before more came: it stays read. */
+static void an_end_once_is_an_end(void **state RBR_UNUSED)
+{
+    struct err err = {0};
+    struct source_record record;
+    int32_t partition;
+    int counts[PARTITIONS_MAX] = {0};
+    kafka_fixture_topic(&fixture, "busy", 1);
+    kafka_fixture_fill(&fixture, "busy", 0, 2);
+    struct kafka_reader *r = open_reader("busy", true);
+    kafka_reader_end_once(r);
+    read_until(r, KAFKA_READ_END, counts);
+    kafka_fixture_fill(&fixture, "busy", 0, 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(kafka_reader_next(r, 5000, &record, &partition, &err), KAFKA_READ_RECORD);
+    assert_int_equal(kafka_reader_next(r, 100, &record, &partition, &err), KAFKA_READ_NOTHING);
+    kafka_reader_free(r);
+}
+
 /* With no time given it never looked. */
 static void without_time_what_is_here_is_given(void **state RBR_UNUSED)
 {
@@ -276,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_end_is_that_of_all_partitions),
         cmocka_unit_test(from_the_end_only_what_is_new),
+        cmocka_unit_test(an_end_once_is_an_end),
         cmocka_unit_test(without_time_what_is_here_is_given),
         cmocka_unit_test(what_cannot_be_opened_says_why),
         cmocka_unit_test(a_denied_fetch_fails),
