@@ -11,38 +11,42 @@ enum { CELL_MAX = 96 };
 
 enum column { ID, TYPE, CLASS, REWARD, LARGEST, STATUS, COLUMNS };
 
-static const struct {
-    const char *name;
-    double width;
-    int flags;
-} columns[COLUMNS] = {
-    [ID] = {"COMPLETION", 0.2, 0},
-    [TYPE] = {"TYPE", 0.1, 0},
-    [CLASS] = {"CLASS", 0.15, 0},
-    [REWARD] = {"REWARD", 8, SCOLS_FL_RIGHT},
-    [LARGEST] = {"LARGEST COMPONENTS", 0.4, 0},
-    [STATUS] = {"STATUS", 0.1, 0},
+static const struct table_column of_rewards[COLUMNS] = {
+    [ID] = {"COMPLETION", 0.2, false},
+    [TYPE] = {"TYPE", 0.1, false},
+    [CLASS] = {"CLASS", 0.15, false},
+    [REWARD] = {"REWARD", 8, true},
+    [LARGEST] = {"LARGEST COMPONENTS", 0.4, false},
+    [STATUS] = {"STATUS", 0.1, false},
 };
 
 struct table {
     struct libscols_table *lines;
+    size_t n; /* columns */
     bool colour;
 };
 
-struct table *table_new(void)
+struct table *table_of(const struct table_column *columns, size_t n)
 {
     struct table *t = mem_alloc(sizeof(*t));
     t->lines = scols_new_table();
+    t->n = n;
     t->colour = isatty(STDOUT_FILENO) && secure_getenv("NO_COLOR") == NULL;
     (void)scols_table_enable_colors(t->lines, t->colour);
     (void)scols_table_set_column_separator(t->lines, "  ");
-    for (size_t i = 0; i < COLUMNS; i++)
-        (void)scols_table_new_column(t->lines, columns[i].name, columns[i].width, columns[i].flags);
+    for (size_t i = 0; i < n; i++)
+        (void)scols_table_new_column(t->lines, columns[i].name, columns[i].width,
+                                     columns[i].right ? SCOLS_FL_RIGHT : 0);
     return t;
 }
 
+struct table *table_new(void)
+{
+    return table_of(of_rewards, COLUMNS);
+}
+
 /* Ids come from outside: control characters must not reach the terminal. */
-static void put(struct libscols_line *line, enum column column, struct str s)
+static void put(struct libscols_line *line, size_t column, struct str s)
 {
     char cell[CELL_MAX];
     size_t n = s.n < sizeof(cell) - 1 ? s.n : sizeof(cell) - 1;
@@ -52,6 +56,13 @@ static void put(struct libscols_line *line, enum column column, struct str s)
         cell[i] = (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i];
     cell[n] = '\0';
     (void)scols_line_set_data(line, column, cell);
+}
+
+void table_row(struct table *t, const struct str *cells)
+{
+    struct libscols_line *line = scols_table_new_line(t->lines, NULL);
+    for (size_t i = 0; i < t->n; i++)
+        put(line, i, cells[i]);
 }
 
 static const char *colour_of(const struct reward_summary *row)

@@ -1,5 +1,4 @@
-/* Rewards as a table on the terminal (libsmartcols): completion, type, class, reward, largest
- * components, status. */
+/* Aligned tables on the terminal (libsmartcols): of any columns, and of rewards. */
 #ifndef RBR_WORKER_TABLE_H
 #define RBR_WORKER_TABLE_H
 
@@ -7,9 +6,21 @@
 
 struct table;
 
-struct table *table_new(void);
+struct table_column {
+    const char *name;
+    double width; /* characters, or below 1 a part of the terminal's; cells may be wider */
+    bool right; /* numbers */
+};
+
+struct table *table_of(const struct table_column *columns, size_t n) RBR_MUST_CHECK;
+/* A cell for each column; what it must not do to a terminal is taken out, what is too long cut. */
+void table_row(struct table *t, const struct str *cells);
+
+/* Rewards: completion, type, class, reward, largest components, status. */
+struct table *table_new(void) RBR_MUST_CHECK;
 void table_add(struct table *t, const struct reward_summary *row);
+
 void table_print(struct table *t); /* to stdout; colour only on a terminal without NO_COLOR */
-void table_free(struct table *t);
+void table_free(struct table *t); /* NULL is fine */
 
 #endif
