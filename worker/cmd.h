@@ -18,6 +18,7 @@ int cmd_demo(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_produce(int argc, char **argv);
 int cmd_cache(int argc, char **argv);
 int cmd_grader(int argc, char **argv);

@@ -17,6 +17,7 @@ static const struct command commands[] = {
     {"score", cmd_score, "score a JSONL file of completions, without Kafka"},
     {"check", cmd_check, "lint settings and policy; --probe asks the graders"},
     {"tail", cmd_tail, "print a topic of rewards, completions or dead letters"},
+    {"compare", cmd_compare, "what changed between two sets of rewards: files or topics"},
     {"produce", cmd_produce, "write a JSONL file of completions into the input topic"},
     {"cache", cmd_cache, "look into the file of kept judgments"},
     {"grader", cmd_grader, "the stand-in grader as a server (looks for words; no judge)"},
