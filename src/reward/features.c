@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "reward/classes.h"
+
 double calibrate(double p, double a, double b)
 {
     const double eps = 1e-6;
@@ -72,4 +74,18 @@ double feature_value(const struct feature *f, const double *p, const double *der
         break;
     }
     return classes != NULL ? classes[f->index] : NAN;
+}
+
+bool features_compute(const struct policy *policy, const struct response_type *type,
+                      const double *p, double *out)
+{
+    double derived[POLICY_PROPOSITIONS_MAX], classes[POLICY_CLASSES_MAX];
+    derived_compute(policy, p, derived);
+    bool known = classes_from(policy, type, p, derived, classes);
+    bool all = true;
+    for (size_t i = 0; i < type->n_features; i++) {
+        out[i] = feature_value(&type->features[i], p, derived, known ? classes : NULL);
+        all = all && !isnan(out[i]);
+    }
+    return all;
 }

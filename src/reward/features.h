@@ -1,4 +1,5 @@
-/* From judgments to the probabilities that rules and features use. Private to reward/. */
+/* From judgments to the probabilities that rules and features use; what reward/ and fit/
+ * share. Pure. */
 #ifndef RBR_REWARD_FEATURES_H
 #define RBR_REWARD_FEATURES_H
 
@@ -24,5 +25,10 @@ size_t features_missing(const struct policy *policy, const struct response_type 
  * proposition is the product over its rule, under `exact` too. */
 double feature_value(const struct feature *f, const double *p, const double *derived,
                      const double *classes);
+
+/* phi of every feature of a response type, in its order; false, with NAN where it is not known,
+ * when any is not. */
+bool features_compute(const struct policy *policy, const struct response_type *type,
+                      const double *p, double *out) RBR_MUST_CHECK;
 
 #endif
