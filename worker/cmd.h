@@ -16,6 +16,7 @@ enum exit_code {
 int cmd_run(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_score(int argc, char **argv);
+int cmd_fit(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_compare(int argc, char **argv);

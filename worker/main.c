@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"run", cmd_run, "the worker: consume completions, judge them, publish rewards"},
     {"demo", cmd_demo, "the whole job on an embedded broker and a stand-in grader, no set-up"},
     {"score", cmd_score, "score a JSONL file of completions, without Kafka"},
+    {"fit", cmd_fit, "fit a policy's weights to ranked completions"},
     {"check", cmd_check, "lint settings and policy; --probe asks the graders"},
     {"tail", cmd_tail, "print a topic of rewards, completions or dead letters"},
     {"compare", cmd_compare, "what changed between two sets of rewards: files or topics"},
