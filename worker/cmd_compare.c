@@ -18,7 +18,7 @@ static const char doc[] =
     "for "
     "standard input, or topic:NAME, or topic:NAME[FROM,TO) for offsets of each partition. "
     "Completions are matched by run_id, completion_id and attempt. Failures are counted, never "
-    "taken as numbers. It all stays in memory: some 300 MB for a million rewards.\v"
+    "taken as numbers. It all stays in memory: some 450 MB for a million completions.\v"
     "Examples:\n"
     "  rbr compare v7.jsonl v8.jsonl\n"
     "  rbr compare -c config/worker.yaml topic:rewards topic:rewards.v8\n"

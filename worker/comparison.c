@@ -62,13 +62,16 @@ static void finish(struct table *t)
 static void print_counts(const struct compare_report *r, const char *const names[COMPARE_SIDES])
 {
     struct table_column columns[6 + COMPARE_STATUSES] = {
-        {"", 1, false},          {"REWARDS", NARROW, true},       {"ONLY HERE", NARROW, true},
-        {"AGAIN", NARROW, true}, {"WITH A NUMBER", NARROW, true},
+        {STR_INIT(""), 1, false},
+        {STR_INIT("REWARDS"), NARROW, true},
+        {STR_INIT("ONLY HERE"), NARROW, true},
+        {STR_INIT("AGAIN"), NARROW, true},
+        {STR_INIT("WITH A NUMBER"), NARROW, true},
     };
     size_t n = 5;
     for (int s = 0; s < COMPARE_STATUSES; s++)
         if (r->sides[COMPARE_A].by_status[s] + r->sides[COMPARE_B].by_status[s] > 0)
-            columns[n++] = (struct table_column){status_name((enum status)s), NARROW, true};
+            columns[n++] = (struct table_column){str_z(status_name((enum status)s)), NARROW, true};
     struct table *t = table_of(columns, n);
     for (int side = COMPARE_A; side < COMPARE_SIDES; side++) {
         const struct compare_counts *c = &r->sides[side];
@@ -97,10 +100,9 @@ static void print_transitions(const struct compare_report *r)
     struct str *cells = mem_array(n + 1, sizeof(*cells));
     char(*texts)[CELL_MAX] = mem_array(n + 1, sizeof(*texts));
     uint64_t moved = 0;
-    columns[0] = (struct table_column){"A \\ B", WIDE, false};
+    columns[0] = (struct table_column){STR("A \\ B"), WIDE, false};
     for (size_t i = 0; i < n; i++) {
-        (void)snprintf(texts[i], CELL_MAX, "%.*s", STR_ARGS(or_dash(r->classes[i])));
-        columns[i + 1] = (struct table_column){texts[i], NARROW, true};
+        columns[i + 1] = (struct table_column){or_dash(r->classes[i]), NARROW, true};
     }
     struct table *t = table_of(columns, n + 1);
     for (size_t from = 0; from < n; from++) {
@@ -146,12 +148,14 @@ static void add_shift(struct table *t, const struct compare_shift *s, struct str
 
 static void print_shifts(const struct compare_report *r)
 {
-    struct table_column columns[4 + COMPARE_QUANTILES] = {
-        {"TYPE", WIDE, false}, {"", 3, false}, {"N", NARROW, true}, {"MEAN", NARROW, true}};
+    struct table_column columns[4 + COMPARE_QUANTILES] = {{STR_INIT("TYPE"), WIDE, false},
+                                                          {STR_INIT(""), 3, false},
+                                                          {STR_INIT("N"), NARROW, true},
+                                                          {STR_INIT("MEAN"), NARROW, true}};
     char names[COMPARE_QUANTILES][CELL_MAX];
     for (size_t q = 0; q < COMPARE_QUANTILES; q++) {
         (void)snprintf(names[q], CELL_MAX, "%.0f%%", 100 * compare_quantiles[q]);
-        columns[4 + q] = (struct table_column){names[q], NARROW, true};
+        columns[4 + q] = (struct table_column){str_z(names[q]), NARROW, true};
     }
     struct table *t = table_of(columns, ARRAY_LEN(columns));
     add_shift(t, &r->all, STR("all"));
@@ -161,26 +165,14 @@ static void print_shifts(const struct compare_report *r)
     finish(t);
 }
 
-static void print_groups(const struct compare_report *r)
+static void print_signs(const struct compare_report *r)
 {
-    const struct compare_ranks *k = &r->ranks;
-    struct table_column columns[] = {{"A \\ B", WIDE, false},
-                                     {"NEGATIVE", NARROW, true},
-                                     {"ZERO", NARROW, true},
-                                     {"POSITIVE", NARROW, true}};
-    if (k->groups == 0) {
-        heading("Groups: none has two completions with a number in both");
-        return;
-    }
-    (void)printf("\nGroups: %" PRIu64 ", %" PRIu64
-                 " of them with an order in both (Kendall's tau: mean %.4f, median %.4f, least "
-                 "%.4f); pairs in the same order %" PRIu64 ", in the opposite one %" PRIu64 "\n",
-                 k->groups, k->ordered, k->tau_mean, k->tau_median, k->tau_min, k->concordant,
-                 k->discordant);
-    (void)printf("Advantages: %" PRIu64 " change from negative to positive, %" PRIu64
-                 " from positive to negative\n",
-                 r->signs[0][2], r->signs[2][0]);
-    (void)fflush(stdout);
+    static const struct table_column columns[] = {
+        {STR_INIT("A \\ B"), WIDE, false},
+        {STR_INIT("NEGATIVE"), NARROW, true},
+        {STR_INIT("ZERO"), NARROW, true},
+        {STR_INIT("POSITIVE"), NARROW, true},
+    };
     struct table *t = table_of(columns, ARRAY_LEN(columns));
     for (size_t a = 0; a < 3; a++) {
         struct row row = {.n = 0};
@@ -189,7 +181,28 @@ static void print_groups(const struct compare_report *r)
             put_count(&row, r->signs[a][b]);
         table_row(t, row.cells);
     }
+    (void)printf("Advantages: %" PRIu64 " change from negative to positive, %" PRIu64
+                 " from positive to negative\n",
+                 r->signs[0][2], r->signs[2][0]);
+    (void)fflush(stdout);
     finish(t);
+}
+
+static void print_groups(const struct compare_report *r)
+{
+    const struct compare_ranks *k = &r->ranks;
+    if (k->groups == 0) {
+        heading("Groups: none has two completions with a number in both");
+        return;
+    }
+    (void)printf("\nGroups: %" PRIu64 ", %" PRIu64 " of them with an order in both", k->groups,
+                 k->ordered);
+    if (k->ordered > 0)
+        (void)printf(" (Kendall's tau: mean %.4f, median %.4f, least %.4f)", k->tau_mean,
+                     k->tau_median, k->tau_min);
+    (void)printf("; pairs in the same order %" PRIu64 ", in the opposite one %" PRIu64 "\n",
+                 k->concordant, k->discordant);
+    print_signs(r);
 }
 
 static struct str parts_of(const struct compare_mover *m, char out[PARTS_MAX])
@@ -207,9 +220,10 @@ static struct str parts_of(const struct compare_mover *m, char out[PARTS_MAX])
 static void print_movers(const struct compare_report *r)
 {
     static const struct table_column columns[] = {
-        {"COMPLETION", 0.2, false}, {"TYPE", 0.1, false},     {"CLASS IN A", 0.12, false},
-        {"IN B", 0.12, false},      {"A", NARROW, true},      {"B", NARROW, true},
-        {"B-A", NARROW, true},      {"MOVED BY", 0.3, false},
+        {STR_INIT("COMPLETION"), 0.2, false},  {STR_INIT("TYPE"), 0.1, false},
+        {STR_INIT("CLASS IN A"), 0.12, false}, {STR_INIT("IN B"), 0.12, false},
+        {STR_INIT("A"), NARROW, true},         {STR_INIT("B"), NARROW, true},
+        {STR_INIT("B-A"), NARROW, true},       {STR_INIT("MOVED BY"), 0.3, false},
     };
     if (r->n_movers == 0)
         return;

@@ -12,12 +12,12 @@ enum { CELL_MAX = 96 };
 enum column { ID, TYPE, CLASS, REWARD, LARGEST, STATUS, COLUMNS };
 
 static const struct table_column of_rewards[COLUMNS] = {
-    [ID] = {"COMPLETION", 0.2, false},
-    [TYPE] = {"TYPE", 0.1, false},
-    [CLASS] = {"CLASS", 0.15, false},
-    [REWARD] = {"REWARD", 8, true},
-    [LARGEST] = {"LARGEST COMPONENTS", 0.4, false},
-    [STATUS] = {"STATUS", 0.1, false},
+    [ID] = {STR_INIT("COMPLETION"), 0.2, false},
+    [TYPE] = {STR_INIT("TYPE"), 0.1, false},
+    [CLASS] = {STR_INIT("CLASS"), 0.15, false},
+    [REWARD] = {STR_INIT("REWARD"), 8, true},
+    [LARGEST] = {STR_INIT("LARGEST COMPONENTS"), 0.4, false},
+    [STATUS] = {STR_INIT("STATUS"), 0.1, false},
 };
 
 struct table {
@@ -25,6 +25,24 @@ struct table {
     size_t n; /* columns */
     bool colour;
 };
+
+/* Ids come from outside: control characters must not reach the terminal. */
+static const char *clean(struct str s, char cell[CELL_MAX])
+{
+    size_t n = s.n < CELL_MAX - 1 ? s.n : CELL_MAX - 1;
+    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        cell[i] = (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i];
+    cell[n] = '\0';
+    return cell;
+}
+
+static void put(struct libscols_line *line, size_t column, struct str s)
+{
+    char cell[CELL_MAX];
+    (void)scols_line_set_data(line, column, clean(s, cell));
+}
 
 struct table *table_of(const struct table_column *columns, size_t n)
 {
@@ -34,28 +52,17 @@ struct table *table_of(const struct table_column *columns, size_t n)
     t->colour = isatty(STDOUT_FILENO) && secure_getenv("NO_COLOR") == NULL;
     (void)scols_table_enable_colors(t->lines, t->colour);
     (void)scols_table_set_column_separator(t->lines, "  ");
-    for (size_t i = 0; i < n; i++)
-        (void)scols_table_new_column(t->lines, columns[i].name, columns[i].width,
+    for (size_t i = 0; i < n; i++) {
+        char name[CELL_MAX];
+        (void)scols_table_new_column(t->lines, clean(columns[i].name, name), columns[i].width,
                                      columns[i].right ? SCOLS_FL_RIGHT : 0);
+    }
     return t;
 }
 
 struct table *table_new(void)
 {
     return table_of(of_rewards, COLUMNS);
-}
-
-/* Ids come from outside: control characters must not reach the terminal. */
-static void put(struct libscols_line *line, size_t column, struct str s)
-{
-    char cell[CELL_MAX];
-    size_t n = s.n < sizeof(cell) - 1 ? s.n : sizeof(cell) - 1;
-    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-        n--;
-    for (size_t i = 0; i < n; i++)
-        cell[i] = (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i];
-    cell[n] = '\0';
-    (void)scols_line_set_data(line, column, cell);
 }
 
 void table_row(struct table *t, const struct str *cells)

@@ -7,13 +7,14 @@
 struct table;
 
 struct table_column {
-    const char *name;
+    struct str name;
     double width; /* characters, or below 1 a part of the terminal's; cells may be wider */
     bool right; /* numbers */
 };
 
 struct table *table_of(const struct table_column *columns, size_t n) RBR_MUST_CHECK;
-/* A cell for each column; what it must not do to a terminal is taken out, what is too long cut. */
+/* A cell for each column. Here and in names, what would move a terminal is taken out, and what is
+ * too long is cut. */
 void table_row(struct table *t, const struct str *cells);
 
 /* Rewards: completion, type, class, reward, largest components, status. */

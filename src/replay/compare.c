@@ -271,12 +271,14 @@ enum err_code compare_add(struct compare *c, enum compare_side side, const struc
         .seen = true,
         .has_reward = r->has_reward,
     };
+    if (c->n_class_order > COMPARE_CLASSES_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d classes; are these rewards of one policy?",
+                       COMPARE_CLASSES_MAX);
     if (j->sides[side].seen) {
         if (j->sides[side].id != outcome.id)
             return err_set(err, ERR_INVALID,
-                           "completion '%.*s' has a reward under another policy before; compare "
-                           "the rewards of one policy at a time",
-                           STR_ARGS(r->completion_id));
+                           "the completion has a reward under another policy before; compare the "
+                           "rewards of one policy at a time");
         c->counts[side].repeated++;
         return ERR_OK;
     }

@@ -230,7 +230,7 @@ def reward(completion_id="c", reward_id="r", **more):
         (reward() + "{\n", reward(), "{a}:2: no reward: the text ends inside a value at byte 1"),
         (reward(), '{"completion_id": "c", "prompt": []}\n', "{b}:1: no reward: it has no status of one"),
         (reward() + reward(reward_id="s"), reward(),
-         "{a}:2: completion 'c' has a reward under another policy before; compare the rewards of one policy at a time"),
+         "{a}:2: the completion has a reward under another policy before; compare the rewards of one policy at a time"),
         (reward("c"), reward("d"),
          "{a} and {b} have no completion in common (run_id, completion_id and attempt): are they of the same run?"),
         ("\n", reward(), "{a} has no rewards"),
@@ -266,6 +266,17 @@ def test_wrong_files_end_with_one_line(a, b, says, tmp_path):
 def test_wrong_arguments(args, says):
     result = rbr("compare", *args)
     assert result.returncode == 2 and says in result.stderr.decode()
+
+
+def test_names_do_not_reach_the_terminal_raw(tmp_path):
+    paths = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    for path, value in zip(paths, (1.0, 2.0), strict=True):
+        path.write_text(reward("c\x1b[1m", predicted_class="ide\x1bal", response_type="com\x1bply", reward=value,
+                               components=[{"name": "par\x1bt", "value": value}]))
+    result = rbr("compare", *paths)
+    assert result.returncode == 0 and b"\x1b" not in result.stdout
+    for name in (b"c?[1m", b"ide?al", b"com?ply", b"par?t +1.00"):
+        assert name in result.stdout
 
 
 def test_failures_are_counted_and_are_no_numbers(tmp_path):

@@ -227,9 +227,28 @@ static void one_completion_under_two_policies_is_refused(void **state RBR_UNUSED
     assert_int_equal(compare_add(c, COMPARE_A, &one, &err), ERR_OK);
     assert_int_equal(compare_add(c, COMPARE_A, &one, &err), ERR_OK);
     assert_int_equal(compare_add(c, COMPARE_A, &other, &err), ERR_INVALID);
-    assert_string_equal(err.msg, "completion 'c' has a reward under another policy before; compare "
-                                 "the rewards of one policy at a time");
+    assert_string_equal(err.msg, "the completion has a reward under another policy before; "
+                                 "compare the rewards of one policy at a time");
     assert_int_equal(compare_add(c, COMPARE_B, &other, &err), ERR_OK);
+    compare_free(c);
+}
+
+static void so_many_classes_are_of_no_policy(void **state RBR_UNUSED)
+{
+    struct err err = {0};
+    struct compare *c = compare_new(0);
+    enum err_code code = ERR_OK;
+    int i = 0;
+    for (; code == ERR_OK && i < 2 * COMPARE_CLASSES_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "%d", i);
+        const struct reward_facts facts = {
+            .reward_id = STR("1"), .completion_id = str_z(name), .predicted_class = str_z(name)};
+        code = compare_add(c, COMPARE_A, &facts, &err);
+    }
+    assert_int_equal(code, ERR_LIMIT);
+    assert_int_equal(i, COMPARE_CLASSES_MAX + 1);
+    assert_string_equal(err.msg, "more than 1000 classes; are these rewards of one policy?");
     compare_free(c);
 }
 
@@ -360,6 +379,7 @@ int main(void)
         cmocka_unit_test(movers_and_what_moved_them),
         cmocka_unit_test(components_of_two_policies),
         cmocka_unit_test(one_completion_under_two_policies_is_refused),
+        cmocka_unit_test(so_many_classes_are_of_no_policy),
         cmocka_unit_test(nothing_in_common),
         cmocka_unit_test(a_set_compared_with_itself),
         cmocka_unit_test(exchanged_and_shuffled),
