@@ -49,6 +49,9 @@ static inline bool char_is_space(char c)
 
 struct str str_trim(struct str s);
 
+/* Below, at or above 0 as a stands before b: by bytes, and a prefix first. For qsort. */
+int str_order(struct str a, struct str b);
+
 /* Position of `needle` at or after `from`; SIZE_MAX when absent. */
 size_t str_find(struct str s, struct str needle, size_t from);
 

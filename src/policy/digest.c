@@ -61,23 +61,16 @@ static void hash_type(struct sha256 *h, const struct policy *p, const struct res
 
 /* Response types and the names that lead to them have no order of their own: the file's is that of
  * its keys. They are hashed sorted by name. */
-static int by_name(struct str a, struct str b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
-    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static int by_type_name(const void *a, const void *b)
 {
-    return by_name((*(const struct response_type *const *)a)->name,
-                   (*(const struct response_type *const *)b)->name);
+    return str_order((*(const struct response_type *const *)a)->name,
+                     (*(const struct response_type *const *)b)->name);
 }
 
 static int by_from(const void *a, const void *b)
 {
-    return by_name((*(const struct name_map *const *)a)->from,
-                   (*(const struct name_map *const *)b)->from);
+    return str_order((*(const struct name_map *const *)a)->from,
+                     (*(const struct name_map *const *)b)->from);
 }
 
 static void hash_types(struct sha256 *h, const struct policy *p)

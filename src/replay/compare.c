@@ -109,13 +109,6 @@ static uint32_t list_of(struct compare *c, const struct reward_facts *r)
 /* ---- movers -----------------------------------------------------------------------------------
  */
 
-static int order_texts(struct str a, struct str b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int first = n > 0 ? memcmp(a.p, b.p, n) : 0;
-    return first != 0 ? first : (a.n > b.n) - (a.n < b.n);
-}
-
 static double move_of(const struct compare_mover *m)
 {
     return fabs(m->reward[COMPARE_B] - m->reward[COMPARE_A]);
@@ -125,9 +118,9 @@ static bool stands_before(const struct compare_mover *m, const struct compare_mo
 {
     if (move_of(m) != move_of(other))
         return move_of(m) > move_of(other);
-    int order = order_texts(m->run_id, other->run_id);
+    int order = str_order(m->run_id, other->run_id);
     if (order == 0)
-        order = order_texts(m->completion_id, other->completion_id);
+        order = str_order(m->completion_id, other->completion_id);
     return order != 0 ? order < 0 : m->attempt < other->attempt;
 }
 

@@ -80,11 +80,7 @@ static int by_type(const void *x, const void *y, void *table)
 {
     const struct compare *c = table;
     const struct joined *const *a = x, *const *b = y;
-    struct str one = c->names[(*a)->sides[COMPARE_A].type];
-    struct str two = c->names[(*b)->sides[COMPARE_A].type];
-    size_t n = one.n < two.n ? one.n : two.n;
-    int first = memcmp(one.p, two.p, n);
-    return first != 0 ? first : (one.n > two.n) - (one.n < two.n);
+    return str_order(c->names[(*a)->sides[COMPARE_A].type], c->names[(*b)->sides[COMPARE_A].type]);
 }
 
 static void measure_shifts(struct compare *c, struct selection *s, struct compare_report *ret)

@@ -14,6 +14,18 @@ static void compared_with_their_length(void **state RBR_UNUSED)
     assert_str(str_sub(STR("abcdef"), 2, 4), "cd");
 }
 
+static void ordered_by_bytes_then_length(void **state RBR_UNUSED)
+{
+    static const struct str ascending[] = {{NULL, 0},       STR_INIT("A"),    STR_INIT("a"),
+                                           STR_INIT("a\0"), STR_INIT("a\0b"), STR_INIT("ab"),
+                                           STR_INIT("b"),   STR_INIT("\xc3")};
+    for (size_t i = 0; i < ARRAY_LEN(ascending); i++)
+        for (size_t k = 0; k < ARRAY_LEN(ascending); k++) {
+            int order = str_order(ascending[i], ascending[k]);
+            assert_int_equal((order > 0) - (order < 0), (i > k) - (i < k));
+        }
+}
+
 static void trimmed(void **state RBR_UNUSED)
 {
     assert_str(str_trim(STR(" \t\r\n\v\fa b\0 \n")), "a b\0");
@@ -66,8 +78,11 @@ static void distance_for_did_you_mean(void **state RBR_UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compared_with_their_length), cmocka_unit_test(trimmed),
-        cmocka_unit_test(found_also_behind_a_nul),    cmocka_unit_test(names_match_folded),
+        cmocka_unit_test(compared_with_their_length),
+        cmocka_unit_test(ordered_by_bytes_then_length),
+        cmocka_unit_test(trimmed),
+        cmocka_unit_test(found_also_behind_a_nul),
+        cmocka_unit_test(names_match_folded),
         cmocka_unit_test(distance_for_did_you_mean),
     };
     return cmocka_run_group_tests_name("str", tests, NULL, NULL);
