@@ -64,6 +64,21 @@ static size_t label_index(struct ordering *o, struct str label)
     return o->n++;
 }
 
+/* A label that ranks above itself, by way of others perhaps; SIZE_MAX when none does. */
+static size_t find_circle(const struct ordering *o)
+{
+    bool reaches[ORDERING_LABELS_MAX][ORDERING_LABELS_MAX];
+    memcpy(reaches, o->above, sizeof(reaches));
+    for (size_t via = 0; via < o->n; via++)
+        for (size_t i = 0; i < o->n; i++)
+            for (size_t j = 0; j < o->n; j++)
+                reaches[i][j] = reaches[i][j] || (reaches[i][via] && reaches[via][j]);
+    for (size_t i = 0; i < o->n; i++)
+        if (reaches[i][i])
+            return i;
+    return SIZE_MAX;
+}
+
 static enum err_code read_ordering(struct ordering *o, const struct yaml *y, struct err *err)
 {
     for (const struct yaml *m = y->child; m != NULL; m = m->next) {
@@ -74,13 +89,15 @@ static enum err_code read_ordering(struct ordering *o, const struct yaml *y, str
             size_t worse = k->kind == YAML_SCALAR ? label_index(o, k->text) : SIZE_MAX;
             if (better == SIZE_MAX || worse == SIZE_MAX)
                 return wrong(m, err, "labels are words, at most 64 of them");
-            if (better == worse || o->above[worse][better])
-                return wrong(k, err,
-                             "the label would rank above and below the same one; remove "
-                             "one of the two");
             o->above[better][worse] = true;
         }
     }
+    size_t circle = find_circle(o);
+    if (circle != SIZE_MAX)
+        return err_set(err, ERR_INVALID,
+                       "%.*s:%zu: '%.*s' ranks above itself, by way of the labels below it; remove "
+                       "one of the steps",
+                       STR_ARGS(y->file->name), y->line, STR_ARGS(o->labels[circle]));
     return ERR_OK;
 }
 

@@ -5,8 +5,8 @@
  *   margins:
  *     hard_refuse: {perfect: 2}                  hinge margin of pairs with this better label; 1
  *
- * Labels that no list relates are not compared. Without a file the labels are the policy's classes,
- * best first. Immutable after loading. */
+ * Labels that no list relates are not compared, not even by way of a third. Without a file the
+ * labels are the policy's classes, best first. Immutable after loading. */
 #ifndef RBR_FIT_ORDERINGS_H
 #define RBR_FIT_ORDERINGS_H
 

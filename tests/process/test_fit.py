@@ -234,7 +234,7 @@ def test_text_that_is_no_json_is_refused(files):
 @pytest.mark.parametrize(("text", "sentence"), [
     ("orderings: {hard_refuse: {perfect: bad}}", r"orderings.yaml:1: 'perfect': list the labels below it in \[ \]"),
     ("orderings: {sing: {perfect: [bad]}}", r"orderings.yaml:1: 'sing': no such response type in the policy"),
-    ("orderings: {hard_refuse: {a: [b], b: [a]}}", r"orderings.yaml:1: 'a': the label would rank above and below"),
+    ("orderings: {hard_refuse: {a: [b], b: [c], c: [a]}}", r"orderings.yaml:1: 'a' ranks above itself, by way of"),
     ("orderings: {hard_refuse: {a: [b]}}\nmargins: {hard_refuse: {a: 0}}", r"orderings.yaml:2: 'a': a margin is a number above 0"),
     ("orderings: {hard_refuse: {a: [b]}}\nmargins: {hard_refuse: {c: 1}}", r"orderings.yaml:2: 'c': no such label in the orderings"),
     ("margins: {}", r"orderings.yaml: no section 'orderings'"),
@@ -257,6 +257,28 @@ def test_wrong_orderings_are_refused(files, text, sentence):
 def test_wrong_options_are_refused(files, options, sentence):
     result = fit(files, *options)
     assert result.returncode == 2 and sentence in result.stderr and not (files / "out.yaml").exists()
+
+
+@pytest.mark.parametrize("all_have_one", [True, False])
+def test_the_reward_model_can_be_left_out(files, rows, all_have_one):
+    """Then it is no matter who has it, and the overlay asks nobody for it."""
+    made = list(rows)
+    if not all_have_one:
+        change(made, 2, reward_model_score=None)
+    (files / "ranked.jsonl").write_text(ranked.to_jsonl(made))
+    result = fit(files, "--no-reward-model")
+    assert result.returncode == 0, result.stderr
+    overlay = (files / "out.yaml").read_text()
+    assert "reward model in the loss: no" in overlay and list(yaml.safe_load(overlay)) == ["weights"]
+    first, *_, last = re.findall(r"training loss (\S+)", result.stdout.decode().split("held-out")[0])
+    assert first == "1.000000" and float(last) < 0.2
+
+
+def test_a_folder_in_the_overlays_place_leaves_nothing_behind(files):
+    (files / "out.yaml").mkdir()
+    result = fit(files)
+    assert result.returncode == 1 and b"out.yaml: Is a directory" in result.stderr
+    assert sorted(p.name for p in files.iterdir()) == ["orderings.yaml", "out.yaml", "ranked.jsonl"]
 
 
 def test_a_folder_that_is_not_there_is_an_error(files):
