@@ -39,10 +39,7 @@ static struct str type_name(const struct maker *m)
 static int compare_prompts(const void *a, const void *b)
 {
     const struct row *x = *(const struct row *const *)a, *y = *(const struct row *const *)b;
-    size_t n = x->prompt.n < y->prompt.n ? x->prompt.n : y->prompt.n;
-    int order = memcmp(x->prompt.p, y->prompt.p, n);
-    if (order == 0)
-        order = (x->prompt.n > y->prompt.n) - (x->prompt.n < y->prompt.n);
+    int order = str_order(x->prompt, y->prompt);
     return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
 }
 
