@@ -246,8 +246,9 @@ static bool try_one(struct probing *p, const struct trial *t)
     }
     const struct judgment *yes = &a.judgments[0], *no = &a.judgments[1];
     if (yes->status != JUDGMENT_GRADED || no->status != JUDGMENT_GRADED) {
-        (void)printf("no: %s\n",
-                     reason_name(yes->status != JUDGMENT_GRADED ? yes->reason : no->reason));
+        (void)printf("no: %s%s%s\n",
+                     reason_name(yes->status != JUDGMENT_GRADED ? yes->reason : no->reason),
+                     a.error[0] != '\0' ? ", " : "", a.error);
         return false;
     }
     (void)printf("P(yes) %.4f and %.4f (expected 1 and 0)  mass %.4f %.4f  %u ms  %" PRIu32

@@ -16,7 +16,7 @@ TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 GOOD = records.make(1, 9)
 PB = records.to_protobuf(GOOD)
 TURN = '{"role":"user","content":"hi"}'
-ANSWER = '{"role":"assistant","content":"yo"}'
+ANSWER = '{"role":"assistant","content":"yo-yo ma"}'
 JSON, PROTOBUF, CONFLUENT = ([("content-type", t)] for t in
                              (b"application/json", b"application/x-protobuf", b"application/vnd.confluent.protobuf"))
 
@@ -224,7 +224,7 @@ def test_every_malformed_record_is_a_dead_letter(scene, delivery):
         source = verify.parse(m).source
         verify.ok_reward(m, by_source[source.partition, source.offset], Policy(TINY))
     scene.assert_conserved()
-    assert "yo" not in worker.log() and "hello world" not in worker.log(), "a record's text is in the log"
+    assert "yo-yo" not in worker.log() and "hello world" not in worker.log(), "a record's text is in the log"
 
 
 def test_a_record_without_an_id_is_named_by_its_place(scene):

@@ -100,7 +100,7 @@ def test_neutralise(text, expected):
 def ask(grader, prompt, timeout=5, name=""):
     connection = http.client.HTTPConnection("127.0.0.1", grader.port, timeout=timeout)
     try:
-        body = {"model": "m", "messages": [{"role": "user", "content": prompt}], "max_tokens": 1, "logprobs": True}
+        body = {"model": "m", "messages": [{"role": "user", "content": prompt}], "max_tokens": 1, "n": 1, "logprobs": True}
         connection.request("POST", f"{name}/v1/chat/completions", json.dumps(body))
         reply = connection.getresponse()
         return reply.status, reply.read()
@@ -172,7 +172,7 @@ def test_grader_knows_at_least_60_bad_behaviours():
 def test_grader_is_fast_enough(grader):
     """60,000 questions must not take longer than the worker does: here one connection, one at a time."""
     connection = http.client.HTTPConnection("127.0.0.1", grader.port)
-    body = json.dumps({"messages": [{"role": "user", "content": "q" * 4000}], "max_tokens": 1, "logprobs": True})
+    body = json.dumps({"messages": [{"role": "user", "content": "q" * 4000}], "max_tokens": 1, "n": 1, "logprobs": True})
     start = time.monotonic()
     for _ in range(500):
         connection.request("POST", "/v1/chat/completions", body)
