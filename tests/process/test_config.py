@@ -33,7 +33,7 @@ SETTINGS = {
     "unknown section": (appended("kafak: {}\n"), "unknown key 'kafak'.*did you mean 'kafka'"),
     "unknown key": (changed(kafka={"grup": "x"}), "unknown key 'grup'.*did you mean 'group'"),
     "unknown key in limits": (changed(limits={"drian": "3s"}), "did you mean 'drain'"),
-    "unknown key in a grader": (changed(grader={"modell": "x"}), "unknown key 'modell'.*did you mean 'model'"),
+    "unknown key in a grader": (changed(grader={"modelx": "x"}), "unknown key 'modelx'.*did you mean 'model'"),
     "duration without a unit": (changed(limits={"drain": 3}), "limits.drain: '3' is not a duration.*10s"),
     "duration with a wrong unit": (changed(limits={"drain": "3 weeks"}), "is not a duration"),
     "duration out of range": (changed(limits={"record_deadline": "2d"}), "limits.record_deadline"),
