@@ -307,7 +307,7 @@ int main(int argc, char **argv)
     struct epoll_event events[EVENTS];
     delay_ms = argc > 1 ? strtoll(argv[1], NULL, 10) : 0;
     (void)setrlimit(RLIMIT_NOFILE, &files);
-    make_reply(argc > 2 ? argv[2] : "chat", argc > 3 ? atoi(argv[3]) : 1);
+    make_reply(argc > 2 ? argv[2] : "chat", argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1);
     int listener = listen_on_loopback(), epoll = epoll_create1(0);
     struct epoll_event e = {.events = EPOLLIN, .data.fd = listener};
     (void)epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e);

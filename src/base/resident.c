@@ -1,7 +1,10 @@
 #include "base/resident.h"
 
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -18,14 +21,14 @@ void resident_init(void)
 
 size_t resident_bytes(void)
 {
-    size_t pages = 0;
+    char line[128] = ""; /* size resident ...; in pages */
     FILE *f = fopen("/proc/self/statm", "re");
     if (f == NULL)
         return 0;
-    if (fscanf(f, "%*u %zu", &pages) != 1)
-        pages = 0;
+    bool got = fgets(line, sizeof(line), f) != NULL;
     (void)fclose(f);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
+    const char *second = got ? strchr(line, ' ') : NULL;
+    return second != NULL ? strtoull(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 void resident_give_back(void)

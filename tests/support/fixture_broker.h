@@ -108,8 +108,9 @@ static inline void broker_check_dead_letter(struct broker *b, const struct broke
 static inline int64_t broker_input_offset(const struct sink_record *r)
 {
     int64_t offset = -1;
+    struct str text = broker_header(r, "__connect.errors.offset");
     if (r->to == SINK_DEAD_LETTERS)
-        return strtoll(broker_header(r, "__connect.errors.offset").p, NULL, 10);
+        return text.p != NULL ? strtoll(text.p, NULL, 10) : -1;
     Rbr__V1__Reward *m = broker_unpack(r->value);
     if (m != NULL && m->source != NULL)
         offset = m->source->offset;

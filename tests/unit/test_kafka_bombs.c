@@ -68,7 +68,7 @@ static void what_grows_too_large_is_passed_over(void **state RBR_UNUSED)
         put_batch(&f, codecs[p], p, 1, BOMB_BYTES);
         put_batch(&f, codecs[p], p, 1, 500000); /* large, and may be */
         /* Each of them too large for itself, should a slow machine make two batches of it. */
-        put_batch(&f, codecs[p], p, BATCH, BATCH * (BOMB_BYTES / 3));
+        put_batch(&f, codecs[p], p, BATCH, (size_t)BATCH * (BOMB_BYTES / 3));
     }
     struct kafka_config config = kafka_fixture_config(&f, "bombs");
     config.start = KAFKA_START_EARLIEST;

@@ -20,7 +20,7 @@ static void freed_pages_among_used_ones_are_given_back(void **state RBR_UNUSED)
         blocks[i] = mem_alloc(BLOCK);
         memset(blocks[i], 1, BLOCK);
     }
-    assert_true(resident_bytes() > before + 60 * MEGABYTE);
+    assert_true(resident_bytes() > before + (size_t)60 * MEGABYTE);
     for (size_t i = 0; i < BLOCKS; i++)
         if (i % 16 != 0)
             mem_free(blocks[i]);
@@ -28,7 +28,7 @@ static void freed_pages_among_used_ones_are_given_back(void **state RBR_UNUSED)
     size_t after = resident_bytes();
     for (size_t i = 0; i < BLOCKS; i += 16)
         mem_free(blocks[i]);
-    assert_true(after < before + 12 * MEGABYTE); /* 4 are in use */
+    assert_true(after < before + (size_t)12 * MEGABYTE); /* 4 are in use */
 }
 
 int main(void)
