@@ -12,71 +12,63 @@
 
 static const char breaker[] = "\xe2\x80\x8b"; /* U+200B */
 
-static const struct {
-    const char *text;
-    size_t n;
-} tokens[] = {
-#define TOKEN(literal)                                                                             \
-    {                                                                                              \
-        literal, sizeof(literal) - 1                                                               \
-    }
-    TOKEN("[INST]"),
-    TOKEN("[/INST]"),
-    TOKEN("[SYSTEM_PROMPT]"),
-    TOKEN("[/SYSTEM_PROMPT]"),
-    TOKEN("[AVAILABLE_TOOLS]"),
-    TOKEN("[/AVAILABLE_TOOLS]"),
-    TOKEN("[TOOL_CALLS]"),
-    TOKEN("[TOOL_RESULTS]"),
-    TOKEN("[/TOOL_RESULTS]"),
-    TOKEN("[IMG]"),
-    TOKEN("[/TOOL_CALLS]"),
-    TOKEN("[TOOL_CONTENT]"),
-    TOKEN("[ARGS]"),
-    TOKEN("[CALL_ID]"),
-    TOKEN("[THINK]"),
-    TOKEN("[/THINK]"),
-    TOKEN("[MODEL_SETTINGS]"),
-    TOKEN("[/MODEL_SETTINGS]"),
-    TOKEN("[IMG_BREAK]"),
-    TOKEN("[IMG_END]"),
-    TOKEN("[AUDIO]"),
-    TOKEN("[BEGIN_AUDIO]"),
-    TOKEN("[PREFIX]"),
-    TOKEN("[MIDDLE]"),
-    TOKEN("[SUFFIX]"),
-    TOKEN("[gMASK]"),
-    TOKEN("[sMASK]"),
-    TOKEN("[multimodal]"),
-    TOKEN("[e~["),
-    TOKEN("]~b]"),
-    TOKEN("]~!b["),
-    TOKEN("<s>"),
-    TOKEN("</s>"),
-    TOKEN("<<SYS>>"),
-    TOKEN("<</SYS>>"),
-    TOKEN("<bos>"),
-    TOKEN("<eos>"),
-    TOKEN("<pad>"),
-    TOKEN("<unk>"),
-    TOKEN("<start_of_turn>"),
-    TOKEN("<end_of_turn>"),
-    TOKEN("<start_of_image>"),
-    TOKEN("<end_of_image>"),
-    TOKEN("<image_soft_token>"),
-    TOKEN("<mask>"),
-    TOKEN("<sop>"),
-    TOKEN("<eop>"),
-    TOKEN("<BOS_TOKEN>"),
-    TOKEN("<EOS_TOKEN>"),
-    TOKEN("<EOP_TOKEN>"),
-    TOKEN("<think>"),
-    TOKEN("</think>"),
-    TOKEN("<tool_call>"),
-    TOKEN("</tool_call>"),
-    TOKEN("<tool_response>"),
-    TOKEN("</tool_response>"),
-#undef TOKEN
+static const struct str tokens[] = {
+    STR_INIT("[INST]"),
+    STR_INIT("[/INST]"),
+    STR_INIT("[SYSTEM_PROMPT]"),
+    STR_INIT("[/SYSTEM_PROMPT]"),
+    STR_INIT("[AVAILABLE_TOOLS]"),
+    STR_INIT("[/AVAILABLE_TOOLS]"),
+    STR_INIT("[TOOL_CALLS]"),
+    STR_INIT("[TOOL_RESULTS]"),
+    STR_INIT("[/TOOL_RESULTS]"),
+    STR_INIT("[IMG]"),
+    STR_INIT("[/TOOL_CALLS]"),
+    STR_INIT("[TOOL_CONTENT]"),
+    STR_INIT("[ARGS]"),
+    STR_INIT("[CALL_ID]"),
+    STR_INIT("[THINK]"),
+    STR_INIT("[/THINK]"),
+    STR_INIT("[MODEL_SETTINGS]"),
+    STR_INIT("[/MODEL_SETTINGS]"),
+    STR_INIT("[IMG_BREAK]"),
+    STR_INIT("[IMG_END]"),
+    STR_INIT("[AUDIO]"),
+    STR_INIT("[BEGIN_AUDIO]"),
+    STR_INIT("[PREFIX]"),
+    STR_INIT("[MIDDLE]"),
+    STR_INIT("[SUFFIX]"),
+    STR_INIT("[gMASK]"),
+    STR_INIT("[sMASK]"),
+    STR_INIT("[multimodal]"),
+    STR_INIT("[e~["),
+    STR_INIT("]~b]"),
+    STR_INIT("]~!b["),
+    STR_INIT("<s>"),
+    STR_INIT("</s>"),
+    STR_INIT("<<SYS>>"),
+    STR_INIT("<</SYS>>"),
+    STR_INIT("<bos>"),
+    STR_INIT("<eos>"),
+    STR_INIT("<pad>"),
+    STR_INIT("<unk>"),
+    STR_INIT("<start_of_turn>"),
+    STR_INIT("<end_of_turn>"),
+    STR_INIT("<start_of_image>"),
+    STR_INIT("<end_of_image>"),
+    STR_INIT("<image_soft_token>"),
+    STR_INIT("<mask>"),
+    STR_INIT("<sop>"),
+    STR_INIT("<eop>"),
+    STR_INIT("<BOS_TOKEN>"),
+    STR_INIT("<EOS_TOKEN>"),
+    STR_INIT("<EOP_TOKEN>"),
+    STR_INIT("<think>"),
+    STR_INIT("</think>"),
+    STR_INIT("<tool_call>"),
+    STR_INIT("</tool_call>"),
+    STR_INIT("<tool_response>"),
+    STR_INIT("</tool_response>"),
 };
 
 #define WIDE_BAR "\xef\xbd\x9c" /* U+FF5C */
@@ -87,24 +79,24 @@ static bool is_word(char c)
            c == '/';
 }
 
-/* Length of `open` name `close` at the start of s; 0 when it is none. A name has no brackets and no
- * control characters; with `word`, nothing but letters, digits, _, - and /. */
-static size_t between(struct str s, struct str open, struct str close, bool word)
+/* Does s begin with `open` name `close`? A name has no brackets and no control characters; with
+ * `word`, nothing but letters, digits, _, - and /. */
+static bool has_shape(struct str s, struct str open, struct str close, bool word)
 {
     enum { NAME_BYTES_MAX = 64 };
     if (!str_has_prefix(s, open))
-        return 0;
+        return false;
     for (size_t i = open.n; i < s.n && i < open.n + NAME_BYTES_MAX; i++) {
         char c = s.p[i];
         if (str_has_prefix(str_sub(s, i, s.n), close))
-            return i > open.n ? i + close.n : 0;
+            return i > open.n;
         if (c == '<' || c == '>' || (unsigned char)c < 0x20 || (word && !is_word(c)))
-            return 0;
+            return false;
     }
-    return 0;
+    return false;
 }
 
-static size_t shaped_token(struct str s)
+static bool is_control_token(struct str s)
 {
     static const struct {
         struct str open, close;
@@ -116,18 +108,11 @@ static size_t shaped_token(struct str s)
         {STR_INIT("[|"), STR_INIT("|]"), true},
         {STR_INIT("<" WIDE_BAR), STR_INIT(WIDE_BAR ">"), false},
     };
-    size_t n = 0;
-    for (size_t i = 0; n == 0 && i < ARRAY_LEN(shapes); i++)
-        n = between(s, shapes[i].open, shapes[i].close, shapes[i].word);
-    return n;
-}
-
-static bool is_control_token(struct str s)
-{
-    if (shaped_token(s) > 0)
-        return true;
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+        if (has_shape(s, shapes[i].open, shapes[i].close, shapes[i].word))
+            return true;
     for (size_t i = 0; i < ARRAY_LEN(tokens); i++)
-        if (s.n >= tokens[i].n && memcmp(s.p, tokens[i].text, tokens[i].n) == 0)
+        if (str_has_prefix(s, tokens[i]))
             return true;
     return false;
 }
@@ -137,8 +122,7 @@ static bool is_turn(struct str s, size_t at)
 {
     if (s.p[at] != '|' || (at > 0 && s.p[at - 1] != '\n' && s.p[at - 1] != '\r'))
         return false;
-    size_t n = between(str_sub(s, at, s.n), STR("|"), STR("|:"), true);
-    return n > 0;
+    return has_shape(str_sub(s, at, s.n), STR("|"), STR("|:"), true);
 }
 
 static bool is_letter(char c)
