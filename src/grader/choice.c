@@ -216,17 +216,18 @@ struct answer reply_samples(const struct json *choices, const struct dialect_opt
     return rejected == k ? answer_ungraded(REASON_GRADER_REJECTED) : labels_judge(&sum);
 }
 
-void reply_choices_by_index(const struct json *root, const struct dialect_options *options,
-                            const struct policy *policy, struct answer *answers, size_t n)
+void reply_read_choices(struct arena *a, const struct dialect_frame *f, const struct policy *policy,
+                        struct str body, struct answer *answers, size_t n,
+                        struct dialect_reply *reply)
 {
+    const struct json *root = reply_begin(a, body, answers, n, reply);
     const struct json *choices = reply_array(root, STR("choices"));
-    uint64_t seen[(DIALECT_QUESTIONS_MAX + 63) / 64] = {0};
+    bool seen[DIALECT_QUESTIONS_MAX] = {false};
     for (const struct json *v = first_of(choices); v != NULL; v = v->next) {
         int64_t i;
         if (!json_integer(json_get(v, STR("index")), 0, (int64_t)n - 1, &i))
             continue;
-        bool again = (seen[i / 64] >> (i % 64) & 1) != 0;
-        seen[i / 64] |= UINT64_C(1) << (i % 64);
-        answers[i] = again ? answer_broken() : reply_choice(v, options, policy);
+        answers[i] = seen[i] ? answer_broken() : reply_choice(v, &f->options, policy);
+        seen[i] = true;
     }
 }

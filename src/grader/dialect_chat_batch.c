@@ -21,13 +21,6 @@ static void build(const struct dialect_frame *f, const struct dialect_asked *ask
     dialect_add(body, f->after);
 }
 
-static void read(struct arena *a, const struct dialect_frame *f, const struct policy *policy,
-                 struct str body, struct answer *answers, size_t n, struct dialect_reply *reply)
-{
-    const struct json *root = reply_begin(a, body, answers, n, reply);
-    reply_choices_by_index(root, &f->options, policy, answers, n);
-}
-
 const struct dialect dialect_chat_batch = {
     .name = "chat_batch",
     .path = "/v1/chat/completions/batch",
@@ -35,5 +28,5 @@ const struct dialect dialect_chat_batch = {
     .takes_turns = true,
     .frame = frame,
     .build = build,
-    .read = read,
+    .read = reply_read_choices,
 };

@@ -33,18 +33,11 @@ static void build(const struct dialect_frame *f, const struct dialect_asked *ask
     dialect_add(body, f->after);
 }
 
-static void read(struct arena *a, const struct dialect_frame *f, const struct policy *policy,
-                 struct str body, struct answer *answers, size_t n, struct dialect_reply *reply)
-{
-    const struct json *root = reply_begin(a, body, answers, n, reply);
-    reply_choices_by_index(root, &f->options, policy, answers, n);
-}
-
 const struct dialect dialect_completions = {
     .name = "completions",
     .path = "/v1/completions",
     .questions_max = DIALECT_QUESTIONS_MAX,
     .frame = frame,
     .build = build,
-    .read = read,
+    .read = reply_read_choices,
 };

@@ -34,8 +34,9 @@ struct answer reply_choice(const struct json *choice, const struct dialect_optio
 struct answer reply_samples(const struct json *choices, const struct dialect_options *options,
                             const struct policy *policy);
 
-/* choices[].index says which question; each choice once. */
-void reply_choices_by_index(const struct json *root, const struct dialect_options *options,
-                            const struct policy *policy, struct answer *answers, size_t n);
+/* A dialect's `read` where choices[].index says which question; each choice once. */
+void reply_read_choices(struct arena *a, const struct dialect_frame *f, const struct policy *policy,
+                        struct str body, struct answer *answers, size_t n,
+                        struct dialect_reply *reply);
 
 #endif
