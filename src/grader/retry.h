@@ -4,7 +4,7 @@
  * backoff and full jitter, at least what Retry-After asks for, within the attempts, the deadline,
  * and the grader's budget: a token bucket that fills by 10 % of the requests and 5 a second, so
  * that failures are not answered with a storm. That is for a server that works; what one that does
- * not has failed (FAULT_SERVER, also a wrong key or path) waits for it: see grader.c and health.h.
+ * not has failed (FAULT_SERVER, also a wrong key or path) waits for it: see outcome.h and health.h.
  */
 #ifndef RBR_GRADER_RETRY_H
 #define RBR_GRADER_RETRY_H

@@ -1,0 +1,91 @@
+#include "grader/dispatch.h"
+
+#include "base/mem.h"
+#include "grader/call.h"
+#include "grader/group.h"
+#include "grader/outcome.h"
+
+enum { FREE_ATTEMPTS_MAX = 4096 };
+
+static void free_attempt(struct attempt *a)
+{
+    dialect_body_done(&a->body);
+    mem_free(a);
+}
+
+static struct attempt *take_attempt(struct grader *g)
+{
+    struct attempt *a = g->free_attempts;
+    if (a == NULL)
+        return mem_alloc(sizeof(*a));
+    g->free_attempts = a->next;
+    g->n_free--;
+    return a;
+}
+
+void dispatch_give_back(struct grader *g, struct attempt *a)
+{
+    if (g->n_free == FREE_ATTEMPTS_MAX) {
+        free_attempt(a);
+        return;
+    }
+    a->next = g->free_attempts;
+    g->free_attempts = a;
+    g->n_free++;
+}
+
+void dispatch_done(struct grader *g)
+{
+    while (g->free_attempts != NULL) {
+        struct attempt *a = g->free_attempts;
+        g->free_attempts = a->next;
+        free_attempt(a);
+    }
+}
+
+static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64_t now)
+{
+    struct grader_group *group = c->group;
+    struct attempt *a = take_attempt(g);
+    int64_t timeout = g->config.request_timeout_us, left = group_time_left(g, group, now);
+    if (left < timeout)
+        timeout = left;
+    struct dialect_body body = a->body;
+    struct dialect_asked asked = {group->prompt, group->questions->escaped, c->asked, c->n_asked};
+    body.n = 0;
+    g->dialect->build(&g->frame, &asked, &body);
+    *a = (struct attempt){.body = body, .grader = g, .call = c};
+    a->req = (struct transport_req){
+        .endpoint = g->config.endpoints[endpoint],
+        .parts = body.parts,
+        .n_parts = body.n,
+        .timeout_us = timeout > 1000 ? timeout : 1000,
+        .done = outcome_on_reply,
+    };
+    outcome_spare_earlier(g, c);
+    if (c->attempts > c->spared && pool_replied_us(&g->pool, endpoint) > c->failing_us)
+        c->last_chance = true;
+    c->state = CALL_SENT;
+    c->attempt = a;
+    c->sent_us = now;
+    c->endpoint = (int16_t)endpoint;
+    c->attempts++;
+    group->use.requests++;
+    g->stats.requests++;
+    g->stats.in_flight++;
+    retry_budget_request(&g->budget);
+    pool_start(&g->pool, endpoint);
+    g->transport->send(g->transport, &a->req);
+}
+
+void dispatch_start(struct grader *g, int64_t now)
+{
+    while (g->queue.first != NULL) {
+        size_t endpoint;
+        struct grader_call *c = g->queue.first;
+        if (!pool_pick(&g->pool, c->group->prompt, c->avoid, &endpoint))
+            return;
+        call_take_out(g, c);
+        send(g, c, endpoint, now);
+    }
+}

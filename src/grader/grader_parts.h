@@ -1,0 +1,83 @@
+/* What the files of a grader share: grader.c (lifecycle, words for others), group.c (groups: their
+ * beginning, their time, their end), call.c (which list a call is in), dispatch.c (requests go
+ * out), outcome.c (what came back means). Nobody else includes this.
+ *
+ * A call is the questions of one request, as many as the dialect takes, on their way to an answer.
+ * A question that is answered, usably or not, leaves the call; the rest is tried again:
+ *
+ *   QUEUED --- an endpoint has room ---> SENT --- answer, or given up ---> SETTLED
+ *     ^ ^                                 | |                                 ^
+ *     | '--- its wait is over - WAITING <-' | (failed, to be tried again)     |
+ *     |                                     |                                 |
+ *     '- the server's doing --- SUSPECT <---' (out of attempts) - its own ----'
+ *
+ * The state says which list the call is in: the grader's queue, none (the attempt holds it), the
+ * timer heap, the suspects. A suspect failed by what may be the server's doing or its own: a probe
+ * of the endpoint decides (health.h). If the server does not work, no attempt was one. If it does,
+ * the failure is the question's own; but when nobody was answered there from its first failure to
+ * its last attempt, the server may have come back just now, and it gets its attempts once more. */
+#ifndef RBR_GRADER_GRADER_PARTS_H
+#define RBR_GRADER_GRADER_PARTS_H
+
+#include "grader/grader.h"
+#include "grader/pool.h"
+#include "grader/questions.h"
+#include "grader/retry.h"
+
+enum call_state { CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_SUSPECT, CALL_SETTLED };
+
+struct grader_call {
+    struct heap_node timer; /* WAITING */
+    struct grader_group *group;
+    struct grader_call *prev, *next; /* QUEUED, SUSPECT */
+    struct attempt *attempt; /* SENT */
+    uint16_t *asked; /* propositions without an answer, a piece of the group's list */
+    uint16_t n_asked;
+    int16_t endpoint; /* that was asked last */
+    int16_t avoid; /* endpoint that failed it last, or POOL_NOBODY */
+    uint8_t state;
+    bool last_chance; /* a SUSPECT that fails if the server works */
+    enum reason reason; /* SUSPECT */
+    uint32_t attempts, spared; /* of these, taken by outages: they do not count */
+    uint32_t outages; /* that it was in the air for */
+    int64_t sent_us; /* its last attempt */
+    int64_t failing_us; /* since its first failure */
+};
+
+/* One request in the air; kept and used again. */
+struct attempt {
+    struct transport_req req;
+    struct dialect_body body;
+    struct grader *grader;
+    struct grader_call *call;
+    struct attempt *next; /* free list */
+};
+
+struct call_list {
+    struct grader_call *first, *last;
+};
+
+struct grader {
+    struct grader_config config;
+    struct arena texts; /* the config's */
+    const struct dialect *dialect;
+    struct dialect_frame frame;
+    size_t questions_max; /* in a call */
+    struct transport *transport;
+    const struct clock *clock;
+    struct rng rng;
+    struct pool pool;
+    struct questions *questions; /* of the policy asked last */
+    struct call_list queue, suspects;
+    struct heap timers; /* of calls */
+    struct heap deadlines, expiries; /* of groups; deadlines by the pool's clock */
+    struct grader_group *finished; /* done is owed */
+    struct attempt *free_attempts;
+    size_t n_free;
+    struct arena reply;
+    struct answer answers[DIALECT_QUESTIONS_MAX]; /* of the reply being read */
+    struct retry_budget budget;
+    struct grader_stats stats;
+};
+
+#endif

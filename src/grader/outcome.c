@@ -1,0 +1,240 @@
+#include "grader/outcome.h"
+
+#include "grader/call.h"
+#include "grader/dispatch.h"
+#include "grader/group.h"
+
+enum {
+    OUTAGES_MAX = 5, /* of each endpoint, with a question in the air: it is taken for the cause */
+    LONG_WAIT = 8, /* the backoff of so many attempts */
+    UNANSWERED_US = 5000000, /* an attempt that we end says nothing of the server before */
+};
+
+/* ---- replies ----------------------------------------------------------------------------------
+ */
+
+/* Text of a reply goes into messages: printable ASCII only. */
+static void keep_text(char *to, size_t size, struct str s)
+{
+    size_t n = s.n < size - 1 ? s.n : size - 1;
+    if (s.n == 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        to[i] = s.p[i] >= 0x20 && s.p[i] < 0x7f ? s.p[i] : '?';
+    to[n] = '\0';
+}
+
+static void account(struct grader *g, struct grader_use *use, const struct dialect_reply *reply)
+{
+    use->input_tokens += reply->input_tokens;
+    use->cached_input_tokens += reply->cached_input_tokens;
+    use->output_tokens += reply->output_tokens;
+    g->stats.input_tokens += reply->input_tokens;
+    g->stats.cached_input_tokens += reply->cached_input_tokens;
+    keep_text(use->response_model, sizeof(use->response_model), reply->model);
+    keep_text(use->system_fingerprint, sizeof(use->system_fingerprint), reply->system_fingerprint);
+}
+
+/* Judges what is answered; the call keeps what may be asked again. */
+static struct failure read_reply(struct grader *g, struct grader_call *c,
+                                 const struct transport_req *req)
+{
+    struct failure f = {.reason = REASON_NONE, .load = LIMITER_GOOD};
+    struct dialect_reply reply;
+    uint16_t left = 0;
+    arena_reset(&g->reply);
+    g->dialect->read(&g->reply, &g->frame, c->group->prompt->policy, req->body, g->answers,
+                     c->n_asked, &reply);
+    g->stats.replies++;
+    account(g, &c->group->use, &reply); /* whoever keeps a judgment wants the model's name */
+    for (size_t i = 0; i < c->n_asked; i++) {
+        const struct answer *answer = &g->answers[i];
+        if (answer->reason != REASON_NONE && (f.reason == REASON_NONE || answer->retry))
+            f.reason = answer->reason;
+        if (answer->retry)
+            c->asked[left++] = c->asked[i];
+        else
+            group_judge(g, c, c->asked[i], answer);
+    }
+    f.retry = left > 0;
+    f.fault = left > 0 && left == c->n_asked ? FAULT_SERVER : FAULT_NONE; /* nothing usable */
+    c->n_asked = left;
+    return f;
+}
+
+/* An attempt that our deadline cut short is the record's lateness, unless it waited for so long
+ * that the server may be the reason. */
+static struct failure read_failure(const struct grader *g, const struct attempt *a, int64_t now)
+{
+    struct failure f = failure_of(&a->req);
+    int64_t enough =
+        g->config.request_timeout_us < UNANSWERED_US ? g->config.request_timeout_us : UNANSWERED_US;
+    if (a->req.outcome == TRANSPORT_TIMEOUT || a->req.outcome == TRANSPORT_CANCELLED)
+        f.fault = now - a->call->sent_us >= enough ? FAULT_SERVER : FAULT_REQUEST;
+    return f;
+}
+
+/* ---- failures ---------------------------------------------------------------------------------
+ */
+
+static bool has_attempts(const struct grader *g, const struct grader_call *c)
+{
+    return c->attempts - c->spared < g->config.attempts_max;
+}
+
+static bool may_retry(struct grader *g, const struct grader_call *c, const struct failure *f,
+                      int64_t now, int64_t wait)
+{
+    if (!f->retry || !has_attempts(g, c) || c->group->end != GRADER_GROUP_ASKED ||
+        wait >= group_time_left(g, c->group, now))
+        return false;
+    return retry_budget_take(&g->budget, now);
+}
+
+static void excuse(struct grader_call *c)
+{
+    c->spared = c->attempts;
+}
+
+/* Whether outages may take attempts from it once more, or seem to follow it. */
+static bool may_spare(const struct grader *g, const struct grader_call *c)
+{
+    return c->outages < OUTAGES_MAX * g->config.n_endpoints;
+}
+
+/* The attempts were none. Counted are outages that began with the question in the air. */
+static void spare(struct grader *g, struct grader_call *c, enum reason reason)
+{
+    if (!may_spare(g, c)) {
+        group_give_up(g, c, reason);
+        return;
+    }
+    c->outages++;
+    c->last_chance = false;
+    excuse(c);
+    call_enqueue(g, c);
+}
+
+void outcome_spare_earlier(const struct grader *g, struct grader_call *c)
+{
+    if (c->attempts == c->spared || c->failing_us >= g->pool.up_since_us || !may_spare(g, c))
+        return;
+    c->outages++;
+    c->last_chance = false;
+    excuse(c);
+}
+
+/* Out of attempts. Is it its own doing? 429 says that the server works, unless it says nothing else
+ * to anybody any more. */
+static bool may_suspect(const struct grader *g, const struct grader_call *c,
+                        const struct failure *f, int64_t now, int64_t wait)
+{
+    int64_t left = group_time_left(g, c->group, now);
+    if (c->group->end != GRADER_GROUP_ASKED || left <= 0)
+        return false;
+    if (f->fault == FAULT_RATE)
+        return wait < left && pool_last_reply_us(&g->pool) < c->sent_us;
+    return f->fault == FAULT_SERVER;
+}
+
+static void suspect(struct grader *g, struct grader_call *c, enum reason reason, int64_t now)
+{
+    c->reason = reason;
+    if (!pool_doubt(&g->pool, (size_t)c->endpoint, now)) {
+        /* It is asked though it is known to fail (health.h), fails at once, and no budget keeps us
+         * from asking again. */
+        excuse(c);
+        call_wait_until(g, c,
+                        now + retry_wait_us(&g->rng, LONG_WAIT, g->config.backoff_min_us,
+                                            g->config.backoff_max_us, -1));
+        return;
+    }
+    call_suspect(g, c);
+}
+
+void outcome_on_decided(void *arg, size_t endpoint, bool works)
+{
+    struct grader *g = arg;
+    struct grader_call *next;
+    for (struct grader_call *c = g->suspects.first; c != NULL; c = next) {
+        next = c->next;
+        if (c->endpoint != (int16_t)endpoint)
+            continue;
+        call_take_out(g, c);
+        if (!works) {
+            spare(g, c, c->reason);
+        } else if (c->last_chance) {
+            group_give_up(g, c, c->reason);
+        } else {
+            c->last_chance = true;
+            excuse(c);
+            call_enqueue(g, c);
+        }
+    }
+    group_call_done(g);
+}
+
+static void try_again(struct grader *g, struct grader_call *c, int64_t at)
+{
+    g->stats.retries++;
+    c->group->use.retries++;
+    call_wait_until(g, c, at);
+}
+
+static void on_failure(struct grader *g, struct grader_call *c, const struct failure *f,
+                       int64_t now, int64_t retry_after_us)
+{
+    struct grader_group *group = c->group;
+    int64_t wait = retry_wait_us(&g->rng, c->attempts - c->spared, g->config.backoff_min_us,
+                                 g->config.backoff_max_us, retry_after_us);
+    if (group->end == GRADER_GROUP_CANCELLED) { /* by us: says nothing about the grader */
+        group_give_up(g, c, REASON_DEADLINE);
+        return;
+    }
+    g->stats.failures++;
+    c->group->use.failures++;
+    if (c->n_asked == 0) { /* answered, but not usably */
+        group_settle(g, c);
+        return;
+    }
+    g->stats.timeouts += f->reason == REASON_GRADER_TIMEOUT;
+    g->stats.rate_limited += f->reason == REASON_GRADER_RATE_LIMITED;
+    if (c->attempts == c->spared + 1)
+        c->failing_us = now;
+    bool in_outage = g->pool.down || c->sent_us < g->pool.up_since_us;
+    if (in_outage && f->fault > FAULT_REQUEST && group->end == GRADER_GROUP_ASKED)
+        spare(g, c, f->reason);
+    else if (may_retry(g, c, f, now, wait))
+        try_again(g, c, now + wait);
+    else if (may_suspect(g, c, f, now, wait))
+        suspect(g, c, f->reason, now);
+    else /* an attempt whose time was cut to the deadline is the record's lateness */
+        group_give_up(g, c, group_time_left(g, group, now) <= 0 ? REASON_DEADLINE : f->reason);
+}
+
+void outcome_on_reply(struct transport_req *req)
+{
+    struct attempt *a = CONTAINER_OF(req, struct attempt, req);
+    struct grader *g = a->grader;
+    struct grader_call *c = a->call;
+    int64_t now = clock_mono_us(g->clock);
+    bool ok = req->outcome == TRANSPORT_REPLY && req->status == 200;
+    for (size_t i = 0; i < c->n_asked; i++) {
+        struct judgment *j = &c->group->judgments[c->asked[i]];
+        j->attempts = c->attempts;
+        j->latency_ms = (uint32_t)((now - c->sent_us) / 1000);
+    }
+    struct failure f = ok ? read_reply(g, c, req) : read_failure(g, a, now);
+
+    pool_end(&g->pool, (size_t)c->endpoint, req, &f, c->sent_us, now);
+    g->stats.in_flight--;
+    c->attempt = NULL;
+    c->avoid = f.elsewhere ? c->endpoint : POOL_NOBODY;
+    int64_t retry_after = ok ? -1 : req->retry_after_us;
+    dispatch_give_back(g, a);
+    if (f.reason == REASON_NONE)
+        group_settle(g, c);
+    else
+        on_failure(g, c, &f, now, retry_after);
+    group_call_done(g);
+}
