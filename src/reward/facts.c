@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/json.h"
-#include "proto/reward.pb-c.h"
+#include "reward/unpack.h"
 
 /* What both readers check at their end. */
 static enum err_code checked(struct reward_facts *f, struct err *err)
@@ -29,62 +29,45 @@ static enum err_code too_large(struct err *err)
 /* ---- packed -----------------------------------------------------------------------------------
  */
 
-static bool copy(struct arena *a, ProtobufCBinaryData in, struct str *ret)
-{
-    return arena_copy(a, (struct str){(const char *)in.data, in.len}, ret);
-}
-
-static bool copy_lists(const Rbr__V1__Reward *m, struct arena *a, struct reward_facts *ret)
+static bool take_lists(const Rbr__V1__Reward *m, struct arena *a, struct reward_facts *ret)
 {
     struct str *classes = arena_array(a, m->n_classes, sizeof(*classes));
     struct reward_addend *addends = arena_array(a, m->n_components, sizeof(*addends));
     if (classes == NULL || addends == NULL)
         return false;
     for (size_t i = 0; i < m->n_classes; i++)
-        if (!copy(a, m->classes[i]->name, &classes[ret->n_classes++]))
-            return false;
+        classes[ret->n_classes++] = unpacked_str(m->classes[i]->name);
     for (size_t i = 0; i < m->n_components; i++) {
         const Rbr__V1__Component *c = m->components[i];
-        if (c->value_presence_case != RBR__V1__COMPONENT__VALUE_PRESENCE_VALUE)
-            continue;
-        addends[ret->n_addends].value = c->value;
-        if (!copy(a, c->name, &addends[ret->n_addends++].name))
-            return false;
+        if (c->value_presence_case == RBR__V1__COMPONENT__VALUE_PRESENCE_VALUE)
+            addends[ret->n_addends++] =
+                (struct reward_addend){.name = unpacked_str(c->name), .value = c->value};
     }
     ret->classes = classes;
     ret->addends = addends;
     return true;
 }
 
-static bool copy_all(const Rbr__V1__Reward *m, struct arena *a, struct reward_facts *ret)
+enum err_code reward_facts_unpack(struct str packed, struct arena *a, struct reward_facts *ret,
+                                  struct err *err)
 {
+    const Rbr__V1__Reward *m = reward_unpack(packed, a, err);
+    if (m == NULL)
+        return err->code;
     bool known = (unsigned)m->status <= STATUS_CANCELLED;
     *ret = (struct reward_facts){
+        .reward_id = unpacked_str(m->reward_id),
+        .completion_id = unpacked_str(m->completion_id),
+        .run_id = unpacked_str(m->run_id),
+        .group_id = unpacked_str(m->group_id),
+        .response_type = unpacked_str(m->response_type),
+        .predicted_class = unpacked_str(m->predicted_class),
         .attempt = m->attempt,
         .status = known ? (enum status)m->status : STATUS_UNSPECIFIED,
         .has_reward = m->reward_presence_case == RBR__V1__REWARD__REWARD_PRESENCE_REWARD,
     };
     ret->reward = ret->has_reward ? m->reward : 0;
-    return copy(a, m->reward_id, &ret->reward_id) && copy(a, m->run_id, &ret->run_id) &&
-           copy(a, m->completion_id, &ret->completion_id) && copy(a, m->group_id, &ret->group_id) &&
-           copy(a, m->response_type, &ret->response_type) &&
-           copy(a, m->predicted_class, &ret->predicted_class) && copy_lists(m, a, ret);
-}
-
-enum err_code reward_facts_unpack(struct str packed, struct arena *a, struct reward_facts *ret,
-                                  struct err *err)
-{
-    Rbr__V1__Reward *m = rbr__v1__reward__unpack(NULL, packed.n, (const uint8_t *)packed.p);
-    /* Other messages unpack too: their fields are unknown ones here. */
-    if (m == NULL || m->status == RBR__V1__STATUS__STATUS_UNSPECIFIED) {
-        if (m != NULL)
-            rbr__v1__reward__free_unpacked(m, NULL);
-        return err_set(err, ERR_INVALID,
-                       "%zu bytes that are no rbr.v1.Reward; is this the right topic?", packed.n);
-    }
-    bool ok = copy_all(m, a, ret);
-    rbr__v1__reward__free_unpacked(m, NULL);
-    return ok ? checked(ret, err) : too_large(err);
+    return take_lists(m, a, ret) ? checked(ret, err) : too_large(err);
 }
 
 /* ---- as JSON ----------------------------------------------------------------------------------
