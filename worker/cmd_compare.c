@@ -1,15 +1,12 @@
 #include "worker/cmd.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/num.h"
-#include "stream/kafka_reader.h"
 #include "worker/comparison.h"
-#include "worker/kafka_setup.h"
-#include "worker/lines.h"
 #include "worker/options.h"
+#include "worker/place.h"
 
 static const char doc[] =
     "Compares two sets of rewards: what is missing, which classes changed, how rewards shifted, "
@@ -29,17 +26,8 @@ enum {
     KEY_JSON = 0x800,
     KEY_MOVERS,
     MOVERS = 10,
-    WAIT_MS = 500,
-    SILENCE_MS = 60000, /* of brokers: then there is no more waiting */
     MEMORY = 64 << 20, /* of one reward */
     JSON_MAX = 16 << 20
-};
-
-/* Where the rewards of one side are. */
-struct place {
-    const char *name; /* as given */
-    struct str topic; /* n == 0: a file */
-    int64_t from, to; /* offsets */
 };
 
 struct arguments {
@@ -60,35 +48,11 @@ static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
 /* ---- arguments --------------------------------------------------------------------------------
  */
 
-/* "[FROM,TO)"; either may be left out. */
-static bool parse_range(struct str s, struct place *ret)
-{
-    size_t comma = str_find(s, STR(","), 0);
-    if (comma == SIZE_MAX || s.p[0] != '[' || s.p[s.n - 1] != ')')
-        return false;
-    struct str from = str_sub(s, 1, comma), to = str_sub(s, comma + 1, s.n - 1);
-    return (from.n == 0 || num_parse_i64(from, &ret->from)) &&
-           (to.n == 0 || num_parse_i64(to, &ret->to)) && ret->from >= 0 && ret->from < ret->to;
-}
-
-static bool parse_place(const char *arg, struct place *ret)
-{
-    static const struct str prefix = STR_INIT("topic:");
-    struct str s = str_z(arg);
-    *ret = (struct place){.name = arg, .to = INT64_MAX};
-    if (!str_has_prefix(s, prefix))
-        return true;
-    s = str_sub(s, prefix.n, s.n);
-    size_t bracket = str_find(s, STR("["), 0);
-    ret->topic = str_sub(s, 0, bracket < s.n ? bracket : s.n);
-    return ret->topic.n > 0 && (bracket == SIZE_MAX || parse_range(str_sub(s, bracket, s.n), ret));
-}
-
 static void take_place(struct arguments *a, const char *arg, struct argp_state *state)
 {
     if (state->arg_num >= COMPARE_SIDES)
         argp_error(state, "two sides, please: A and B");
-    else if (!parse_place(arg, &a->places[state->arg_num]))
+    else if (!place_parse(arg, &a->places[state->arg_num]))
         argp_error(state, "'%s' is not topic:NAME or topic:NAME[FROM,TO) with FROM below TO", arg);
     if (state->arg_num == COMPARE_B && strcmp(arg, "-") == 0 &&
         strcmp(a->places[COMPARE_A].name, "-") == 0)
@@ -131,89 +95,16 @@ struct reading {
     struct compare *compare;
     enum compare_side side;
     struct arena arena; /* of one reward */
-    uint64_t n;
 };
 
-static enum err_code read_file(struct reading *r, const struct place *place, struct err *err)
+static enum err_code add(void *arg, struct str reward, bool packed, struct err *err)
 {
-    struct lines in;
-    struct str line;
-    enum err_code code = lines_open(&in, place->name, err);
-    while (code == ERR_OK && lines_next(&in, &line)) {
-        struct reward_facts facts;
-        arena_reset(&r->arena);
-        code = reward_facts_parse(line, &r->arena, &facts, err);
-        if (code == ERR_OK)
-            code = compare_add(r->compare, r->side, &facts, err);
-        if (code != ERR_OK)
-            (void)err_wrap(err, "%s:%" PRIu64, place->name, in.number);
-        r->n++;
-    }
-    lines_close(&in);
-    return code;
-}
-
-static enum err_code add_record(struct reading *r, const struct place *place,
-                                const struct source_record *record, int32_t partition,
-                                struct err *err)
-{
+    struct reading *r = arg;
     struct reward_facts facts;
-    if (record->offset < place->from || record->offset >= place->to)
-        return ERR_OK;
     arena_reset(&r->arena);
-    enum err_code code = reward_facts_unpack(record->value, &r->arena, &facts, err);
-    if (code == ERR_OK)
-        code = compare_add(r->compare, r->side, &facts, err);
-    if (code != ERR_OK)
-        (void)err_wrap(err, "%.*s partition %" PRId32 " offset %" PRId64, STR_ARGS(place->topic),
-                       partition, record->offset);
-    r->n++;
-    return code;
-}
-
-static enum err_code read_records(struct reading *r, const struct place *place,
-                                  struct kafka_reader *reader, struct err *err)
-{
-    struct source_record record;
-    int32_t partition;
-    enum err_code code = ERR_OK;
-    for (int silence_ms = 0; code == ERR_OK;) {
-        switch (kafka_reader_next(reader, WAIT_MS, &record, &partition, err)) {
-        case KAFKA_READ_RECORD:
-            silence_ms = 0;
-            code = add_record(r, place, &record, partition, err);
-            break;
-        case KAFKA_READ_NOTHING:
-            silence_ms += WAIT_MS;
-            if (silence_ms >= SILENCE_MS)
-                code = err_set(err, ERR_TIMEOUT,
-                               "topic %.*s: nothing came for %d s; are the brokers there?",
-                               STR_ARGS(place->topic), SILENCE_MS / 1000);
-            break;
-        case KAFKA_READ_END:
-            return ERR_OK;
-        case KAFKA_READ_FAILED:
-            code = err->code;
-            break;
-        }
-    }
-    return code;
-}
-
-static enum err_code read_topic(struct reading *r, const struct place *place,
-                                const struct settings *settings, struct err *err)
-{
-    struct kafka_setup kafka;
-    struct kafka_reader *reader = NULL;
-    kafka_setup_init(&kafka, &settings->kafka, false);
-    enum err_code code = kafka_reader_new(&kafka.config, place->topic, true, &reader, err);
-    if (code == ERR_OK) {
-        kafka_reader_end_once(reader);
-        code = read_records(r, place, reader, err);
-    }
-    kafka_reader_free(reader);
-    kafka_setup_done(&kafka);
-    return code;
+    enum err_code code = packed ? reward_facts_unpack(reward, &r->arena, &facts, err)
+                                : reward_facts_parse(reward, &r->arena, &facts, err);
+    return code == ERR_OK ? compare_add(r->compare, r->side, &facts, err) : code;
 }
 
 static enum err_code read_side(struct compare *c, enum compare_side side, const struct place *place,
@@ -221,11 +112,8 @@ static enum err_code read_side(struct compare *c, enum compare_side side, const 
 {
     struct reading r = {.compare = c, .side = side};
     arena_init(&r.arena, MEMORY);
-    enum err_code code =
-        place->topic.n > 0 ? read_topic(&r, place, settings, err) : read_file(&r, place, err);
+    enum err_code code = place_read(place, settings, add, &r, err);
     arena_done(&r.arena);
-    if (code == ERR_OK && r.n == 0)
-        code = err_set(err, ERR_NOT_FOUND, "%s has no rewards", place->name);
     return code;
 }
 

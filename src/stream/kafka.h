@@ -16,6 +16,14 @@ struct kafka_property {
     struct str name, value;
 };
 
+/* Offsets [from, to) of one partition. */
+struct kafka_range {
+    int32_t partition; /* KAFKA_EVERY_PARTITION where that is allowed */
+    int64_t from, to;
+};
+
+enum { KAFKA_EVERY_PARTITION = -1 };
+
 enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum kafka_start { KAFKA_START_ERROR, KAFKA_START_EARLIEST, KAFKA_START_LATEST };
 

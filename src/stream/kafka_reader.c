@@ -15,9 +15,14 @@ struct kafka_reader {
     rd_kafka_t *client;
     struct source_record record; /* the last one given out */
     int32_t n_partitions;
-    bool *at_end; /* per partition */
+    struct reading *readings; /* per partition */
     int32_t n_at_end;
     bool told_end, end_once;
+};
+
+struct reading {
+    int64_t from, to; /* offsets given out; from < 0: as librdkafka names it */
+    bool at_end; /* it has been read to its end, or is not read at all */
 };
 
 static const struct kafka_default reader_defaults[] = {
@@ -27,16 +32,16 @@ static const struct kafka_default reader_defaults[] = {
     {"enable.partition.eof", "true"},
     {"check.crcs", "true"},
     {"isolation.level", "read_committed"},
+    {"auto.offset.reset", "earliest"}, /* what is gone cannot be read, what is there can */
     {"queued.max.messages.kbytes", "16384"},
 };
 
-static enum err_code assign_all(struct kafka_reader *r, const char *topic, bool from_beginning,
-                                struct err *err)
+static enum err_code assign(struct kafka_reader *r, const char *topic, struct err *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(r->n_partitions);
     for (int32_t i = 0; i < r->n_partitions; i++)
-        rd_kafka_topic_partition_list_add(list, topic, i)->offset =
-            from_beginning ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
+        if (!r->readings[i].at_end)
+            rd_kafka_topic_partition_list_add(list, topic, i)->offset = r->readings[i].from;
     rd_kafka_resp_err_t code = rd_kafka_assign(r->client, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -44,8 +49,28 @@ static enum err_code assign_all(struct kafka_reader *r, const char *topic, bool 
     return err_set(err, kafka_err_code(code), "reading %s: %s", topic, rd_kafka_err2str(code));
 }
 
-enum err_code kafka_reader_new(const struct kafka_config *config, struct str topic,
-                               bool from_beginning, struct kafka_reader **ret, struct err *err)
+/* Ranges of partitions that the topic does not have are empty. */
+static void set_ranges(struct kafka_reader *r, const struct kafka_range *ranges, size_t n)
+{
+    r->readings = mem_array((size_t)r->n_partitions, sizeof(*r->readings));
+    r->n_at_end = r->n_partitions;
+    r->end_once = true;
+    for (int32_t i = 0; i < r->n_partitions; i++)
+        r->readings[i].at_end = true;
+    for (size_t k = 0; k < n; k++)
+        for (int32_t i = 0; i < r->n_partitions; i++) {
+            const struct kafka_range *range = &ranges[k];
+            if ((range->partition != i && range->partition != KAFKA_EVERY_PARTITION) ||
+                range->from >= range->to || !r->readings[i].at_end)
+                continue;
+            r->readings[i] = (struct reading){.from = range->from, .to = range->to};
+            r->n_at_end--;
+        }
+}
+
+enum err_code kafka_reader_new_ranges(const struct kafka_config *config, struct str topic,
+                                      const struct kafka_range *ranges, size_t n,
+                                      struct kafka_reader **ret, struct err *err)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(config, reader_defaults, ARRAY_LEN(reader_defaults),
                                            config->consumer, config->n_consumer, err);
@@ -58,8 +83,8 @@ enum err_code kafka_reader_new(const struct kafka_config *config, struct str top
     (void)rd_kafka_poll_set_consumer(client);
     enum err_code code = kafka_partition_count(client, name, METADATA_MS, &r->n_partitions, err);
     if (code == ERR_OK) {
-        r->at_end = mem_array((size_t)r->n_partitions, sizeof(*r->at_end));
-        code = assign_all(r, name, from_beginning, err);
+        set_ranges(r, ranges, n);
+        code = assign(r, name, err);
     }
     mem_free(name);
     if (code != ERR_OK) {
@@ -68,6 +93,20 @@ enum err_code kafka_reader_new(const struct kafka_config *config, struct str top
     }
     *ret = r;
     return ERR_OK;
+}
+
+enum err_code kafka_reader_new(const struct kafka_config *config, struct str topic,
+                               bool from_beginning, struct kafka_reader **ret, struct err *err)
+{
+    const struct kafka_range all = {
+        .partition = KAFKA_EVERY_PARTITION,
+        .from = from_beginning ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END,
+        .to = INT64_MAX,
+    };
+    enum err_code code = kafka_reader_new_ranges(config, topic, &all, 1, ret, err);
+    if (code == ERR_OK)
+        (*ret)->end_once = false;
+    return code;
 }
 
 static void release(struct kafka_reader *r)
@@ -83,18 +122,18 @@ void kafka_reader_free(struct kafka_reader *r)
     release(r);
     (void)rd_kafka_consumer_close(r->client);
     rd_kafka_destroy(r->client);
-    mem_free(r->at_end);
+    mem_free(r->readings);
     mem_free(r);
 }
 
 /* A partition has been read to its end, or goes on after it. */
 static void note_end(struct kafka_reader *r, int32_t partition, bool at_end)
 {
-    if (partition < 0 || partition >= r->n_partitions || r->at_end[partition] == at_end)
+    if (partition < 0 || partition >= r->n_partitions || r->readings[partition].at_end == at_end)
         return;
     if (r->end_once && !at_end)
         return;
-    r->at_end[partition] = at_end;
+    r->readings[partition].at_end = at_end;
     r->n_at_end += at_end ? 1 : -1;
     if (!at_end)
         r->told_end = false;
@@ -105,16 +144,21 @@ void kafka_reader_end_once(struct kafka_reader *r)
     r->end_once = true;
 }
 
+static enum kafka_read tell_end(struct kafka_reader *r)
+{
+    if (r->n_at_end < r->n_partitions || r->told_end)
+        return KAFKA_READ_NOTHING;
+    r->told_end = true;
+    return KAFKA_READ_END;
+}
+
 /* What a message that is no record says; NOTHING when the caller need not know. */
 static enum kafka_read read_event(struct kafka_reader *r, const rd_kafka_message_t *message,
                                   struct err *err)
 {
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         note_end(r, message->partition, true);
-        if (r->n_at_end < r->n_partitions || r->told_end)
-            return KAFKA_READ_NOTHING;
-        r->told_end = true;
-        return KAFKA_READ_END;
+        return tell_end(r);
     }
     enum err_code code = kafka_err_code(message->err);
     if (err_class(code) == ERR_CLASS_TRANSIENT)
@@ -123,30 +167,58 @@ static enum kafka_read read_event(struct kafka_reader *r, const rd_kafka_message
     return KAFKA_READ_FAILED;
 }
 
+/* Nothing more of a partition is wanted: without this its fetching would go on. */
+static void read_no_more(struct kafka_reader *r, const rd_kafka_message_t *message)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    (void)rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(message->rkt),
+                                            message->partition);
+    (void)rd_kafka_pause_partitions(r->client, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* A record; NOTHING when it is in none of the ranges. */
+static enum kafka_read read_record(struct kafka_reader *r, const rd_kafka_message_t *message)
+{
+    const struct reading *reading = &r->readings[message->partition];
+    if (message->offset >= reading->to) {
+        if (!reading->at_end)
+            read_no_more(r, message);
+        note_end(r, message->partition, true);
+        return tell_end(r);
+    }
+    if (message->offset < reading->from)
+        return KAFKA_READ_NOTHING;
+    note_end(r, message->partition, message->offset == reading->to - 1);
+    return KAFKA_READ_RECORD;
+}
+
 enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct source_record *ret,
                                   int32_t *ret_partition, struct err *err)
 {
     int64_t until_us = clock_mono_us(&clock_real) + (int64_t)timeout_ms * 1000;
     int64_t left_us = (int64_t)timeout_ms * 1000;
-    enum kafka_read what = KAFKA_READ_NOTHING;
+    enum kafka_read what = tell_end(r); /* of ranges that are all empty */
     release(r);
     /* Once at least: with a timeout of 0 too, what is here is given. */
-    do {
+    while (what == KAFKA_READ_NOTHING) {
         rd_kafka_message_t *message =
             rd_kafka_consumer_poll(r->client, left_us > 0 ? (int)((left_us + 999) / 1000) : 0);
         if (message == NULL)
             break;
-        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            note_end(r, message->partition, false);
+        what = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? read_record(r, message)
+                                                          : read_event(r, message, err);
+        if (what == KAFKA_READ_RECORD) {
             *ret_partition = message->partition;
             kafka_record_of(message, &r->record);
             *ret = r->record;
-            return KAFKA_READ_RECORD;
+            return what;
         }
-        what = read_event(r, message, err);
         rd_kafka_message_destroy(message);
         left_us = until_us - clock_mono_us(&clock_real);
-    } while (what == KAFKA_READ_NOTHING && left_us > 0);
+        if (left_us <= 0)
+            break;
+    }
     return what;
 }
 

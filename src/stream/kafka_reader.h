@@ -1,6 +1,6 @@
-/* Reading topics without a group, and writing records without transactions: what the commands
- * `tail`, `produce` and `demo` need. Nothing is committed, no offset is moved. Blocking; one thread
- * an object. */
+/* Reading topics without a group, and writing records without transactions: what commands need, and
+ * whoever looks at what was published before. Nothing is committed, no offset is moved. Blocking;
+ * one thread an object. */
 #ifndef RBR_STREAM_KAFKA_READER_H
 #define RBR_STREAM_KAFKA_READER_H
 
@@ -21,6 +21,12 @@ enum err_code kafka_reader_new(const struct kafka_config *config, struct str top
                                bool from_beginning, struct kafka_reader **ret,
                                struct err *err) RBR_MUST_CHECK;
 void kafka_reader_free(struct kafka_reader *r);
+
+/* The records in these ranges alone; KAFKA_READ_END when each has been read to its end or to where
+ * the log ends. What of a range the log does not have is passed over. */
+enum err_code kafka_reader_new_ranges(const struct kafka_config *config, struct str topic,
+                                      const struct kafka_range *ranges, size_t n,
+                                      struct kafka_reader **ret, struct err *err) RBR_MUST_CHECK;
 
 /* A partition that was at its end once counts as read: KAFKA_READ_END comes though more keeps
  * coming, so a topic that is being written can be read up to about now. Before the first record. */

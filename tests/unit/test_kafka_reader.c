@@ -72,6 +72,41 @@ static void the_end_is_that_of_all_partitions(void **state RBR_UNUSED)
     kafka_reader_free(NULL);
 }
 
+/* A range that begins or ends beyond the log, one that is empty, one of no partition: what there is
+ * of them is read, and then the end is told. */
+static void ranges_give_what_the_log_has_of_them(void **state RBR_UNUSED)
+{
+    static const struct kafka_range ranges[] = {
+        {0, 10, 13}, {1, 0, 100}, {2, 3, 3}, {3, 50, 60}, {9, 0, 10}};
+    static const int from[] = {10, 0, 0, 0}, to[] = {13, 5, 0, 0};
+    struct err err = {0};
+    struct source_record record;
+    struct kafka_reader *r;
+    int32_t partition;
+    int64_t next[] = {10, 0, 0, 0};
+    kafka_fixture_topic(&fixture, "ranges", 4);
+    for (int i = 0; i < 4; i++)
+        kafka_fixture_fill(&fixture, "ranges", i, i == 1 ? 5 : 40);
+    struct kafka_config config = kafka_fixture_config(&fixture, "");
+    assert_int_equal(
+        kafka_reader_new_ranges(&config, STR("ranges"), ranges, ARRAY_LEN(ranges), &r, &err),
+        ERR_OK);
+    enum kafka_read got;
+    while ((got = kafka_reader_next(r, 5000, &record, &partition, &err)) == KAFKA_READ_RECORD) {
+        assert_in_range(partition, 0, 3);
+        assert_int_equal(record.offset, next[partition]++);
+        assert_in_range(record.offset, from[partition], to[partition] - 1);
+    }
+    assert_int_equal(got, KAFKA_READ_END);
+    for (size_t i = 0; i < ARRAY_LEN(to); i++)
+        assert_int_equal(next[i], to[i]);
+    kafka_reader_free(r);
+    assert_int_equal(kafka_reader_new_ranges(&config, STR("ranges"), ranges + 2, 1, &r, &err),
+                     ERR_OK);
+    assert_int_equal(kafka_reader_next(r, 5000, &record, &partition, &err), KAFKA_READ_END);
+    kafka_reader_free(r);
+}
+
 static void from_the_end_only_what_is_new(void **state RBR_UNUSED)
 {
     struct err err = {0};
@@ -294,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_end_is_that_of_all_partitions),
+        cmocka_unit_test(ranges_give_what_the_log_has_of_them),
         cmocka_unit_test(from_the_end_only_what_is_new),
         cmocka_unit_test(an_end_once_is_an_end),
         cmocka_unit_test(without_time_what_is_here_is_given),
