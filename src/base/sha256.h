@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/str.h"
 
 enum { SHA256_BYTES = 32, SHA256_HEX = 65 };
@@ -25,5 +26,7 @@ void sha256_copy(struct sha256 *to, const struct sha256 *from); /* both initiali
 
 /* Lower-case hex of n bytes; `out` has room for 2 n + 1. */
 void hex_encode(const uint8_t *p, size_t n, char *out);
+/* n bytes from exactly what hex_encode writes; false for anything else. */
+bool hex_decode(struct str hex, uint8_t *out, size_t n) RBR_MUST_CHECK;
 
 #endif

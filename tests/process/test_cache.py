@@ -131,6 +131,55 @@ def test_another_group_asks_nothing_at_all(scene):
         assert second.graders[0].response_model == first.graders[0].response_model != ""
 
 
+def test_a_lost_file_is_filled_from_the_rewards(scene, tmp_path):
+    """From the topic, and from the lines that `rbr tail` makes of it: the same judgments, and nothing is asked again."""
+    scene.create(partitions=2)
+    put(scene, 200, seed=78)
+    start_counting(scene, delay=0)
+    first = worker(scene, "first")
+    scene.wait_for(200, 30, first)
+    assert first.stop() == 0
+    kept = verify(scene)[1]["judgments"]
+    (scene.folder / "judgments").unlink()
+    loaded = rbr("cache", "load", "-c", first.config_path, f"topic:{scene.output}")
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stderr.startswith(f"{kept.split()[0]} judgments of 200 rewards put into ".encode())
+    code, found = verify(scene)
+    assert code == 0 and found["judgments"] == kept
+    asked = scene.grader.stats()["requests"]
+    second = worker(scene, "second", kafka={"group": f"{scene.group}-again"})
+    scene.wait_for(400, 30, second)
+    assert second.stop() == 0
+    assert scene.grader.stats()["requests"] == asked
+
+    lines = tmp_path / "rewards.jsonl"
+    lines.write_bytes(rbr("tail", "-c", first.config_path, "--json", "--count", "200").stdout)
+    other = tmp_path / "from_lines"
+    loaded = rbr("cache", "load", "-c", first.config_path, "--set", f"cache.path={other}", lines)
+    assert loaded.returncode == 0, loaded.stderr
+    slots = lambda path: {data[at:at + 16]: data[at + 24:at + 40]  # noqa: E731  digest -> probability, mass
+                          for data in [path.read_bytes()] for at in range(4096, len(data), 128) if any(data[at:at + 16])}
+    assert slots(other).items() <= slots(scene.folder / "judgments").items() and slots(other)
+
+
+def test_what_cannot_be_loaded_says_why(scene, tmp_path):
+    config = tmp_path / "w.yaml"
+    config.write_text("cache: {path: kept}\n")
+    wrong = tmp_path / "wrong.jsonl"
+    wrong.write_text('{"propositions": []}\n{"status": "STATUS_OK"}\n')
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("")
+    cases = [(["-c", config, wrong], 1, b"wrong.jsonl:2: no reward: it has no list of propositions"),
+             (["-c", config, empty], 1, b"empty.jsonl has no rewards"),
+             (["-c", config, tmp_path / "nowhere"], 1, b"nowhere"),
+             (["-c", config, "topic:x[3,2)"], 2, b"'topic:x[3,2)' is not topic:NAME or topic:NAME[FROM,TO) with FROM below TO"),
+             (["-c", config, "--set", "cache.path=", wrong], 2, b"the settings have no cache.path"),
+             (["-c", config], 2, b"load what?")]
+    for args, code, says in cases:
+        result = rbr("cache", "load", *args)
+        assert (result.returncode, says in result.stderr) == (code, True), result.stderr
+
+
 def test_a_file_that_cannot_be_used_costs_no_reward(scene):
     scene.create(partitions=2)
     put(scene, 100, seed=75)
