@@ -11,7 +11,7 @@ void orphans_add(struct orphans *o, struct item *it, int64_t until_us)
     it->link = o->end;
     *o->end = it;
     o->end = &it->next;
-    judge_wind_down(&it->judge);
+    judging_wind_down(it);
 }
 
 void orphans_remove(struct orphans *o, struct item *it)
@@ -29,7 +29,7 @@ int64_t orphans_expire(struct orphans *o, int64_t now_us)
     for (struct item *it = o->first; it != NULL; it = it->next) {
         if (it->until_us > now_us)
             return it->until_us;
-        judge_cancel(&it->judge);
+        judging_cancel(it);
     }
     return CLOCK_NEVER;
 }

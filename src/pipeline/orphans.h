@@ -7,7 +7,7 @@
 #ifndef RBR_PIPELINE_ORPHANS_H
 #define RBR_PIPELINE_ORPHANS_H
 
-#include "pipeline/item.h"
+#include "pipeline/judging.h"
 
 struct orphans {
     struct item *first, **end; /* zero-initialised: none */

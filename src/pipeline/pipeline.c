@@ -57,7 +57,7 @@ struct partition {
 
 struct pipeline {
     struct pipeline_config config;
-    struct judge *judge;
+    struct judging judging;
     struct source *source;
     struct sink *sink;
     const struct clock *clock;
@@ -79,7 +79,7 @@ struct pipeline {
 
     struct sink_batch batch;
     bool batch_out; /* with the sink */
-    struct item **batch_items;
+    struct ruling **rulings; /* of the batch, as its records */
     struct sink_offset *offsets;
     struct sink_record *records;
     size_t map_bytes; /* of offset metadata that the brokers take, as far as we know */
@@ -113,31 +113,16 @@ static void item_is_ready(struct pipeline *p, struct item *it)
 {
     item_pool_charge(&p->pool, it);
     p->ready++;
-    p->ready_bytes += it->out.n;
-    window_ready(&it->partition->window, it->offset);
+    p->ready_bytes += it->live.out.n;
+    window_ready(&it->partition->window, it->origin.offset);
 }
 
-/* ---- judging ----------------------------------------------------------------------------------
- */
-
-static void judged(struct pipeline *p, struct item *it)
+static void on_judged(struct item *it)
 {
-    struct partition *part = it->partition;
-    item_make_reward(it, str_z(part->topic), part->number, p->judge->policy,
-                     clock_wall_ms(p->clock));
-    item_is_ready(p, it);
-    FAILPOINT(ready);
-}
-
-static void on_judged(struct judge_req *req)
-{
-    struct item *it = CONTAINER_OF(req, struct item, judge);
-    struct pipeline *p = it->pipeline;
-    FAILPOINT(verdict);
+    struct pipeline *p = CONTAINER_OF(it->judging, struct pipeline, judging);
     if (it->partition != NULL) {
-        blackbox_mark(p->config.blackbox, it->partition->number, it->offset);
-        judged(p, it);
-        blackbox_clear(p->config.blackbox);
+        item_is_ready(p, it);
+        FAILPOINT(ready);
         return;
     }
     orphans_remove(&p->orphans, it);
@@ -150,46 +135,32 @@ static void on_judged(struct judge_req *req)
 static void refuse(struct pipeline *p, struct item *it, const struct source_record *in,
                    const struct refusal *refusal)
 {
-    struct partition *part = it->partition;
     char text[256];
     refusal_print(refusal, text);
-    item_make_dead_letter(it, str_z(part->topic), part->number, in, "decode",
-                          refusal_name(refusal->kind), text);
+    ruling_make_dead_letter(&it->live, in, "decode", refusal_name(refusal->kind), text);
+    item_let_go(it);
     item_is_ready(p, it);
     FAILPOINT(dead_letter);
 }
 
 static void start(struct pipeline *p, struct item *it, const struct source_record *in)
 {
-    struct partition *part = it->partition;
     struct refusal refusal;
     FAILPOINT(before_decode);
-    bool decoded =
-        item_decode(it, in, str_z(part->topic), part->number, &p->config.record, &refusal);
+    bool decoded = item_decode(it, in, &p->config.record, &refusal);
     FAILPOINT(decoded);
-    if (!decoded) {
+    if (!decoded)
         refuse(p, it, in, &refusal);
-        return;
-    }
-    it->judge = (struct judge_req){
-        .record = it->record,
-        .arena = &it->arena,
-        .deadline_us = it->received_us + p->config.record_deadline_us,
-        .expires_us = item_expires_us(it),
-        .done = on_judged,
-    };
-    bool finished = judge_start(p->judge, &it->judge);
-    item_pool_charge(&p->pool, it);
-    FAILPOINT(asked);
-    if (finished)
-        judged(p, it);
+    else if (judging_start(&p->judging, it))
+        on_judged(it);
+    else
+        item_pool_charge(&p->pool, it);
 }
 
 /* True when the record was taken: admitted, or passed over. */
 static bool admit(struct pipeline *p, struct partition *part, struct source_record *in)
 {
     struct item *it = item_pool_take(&p->pool);
-    it->pipeline = p;
     enum window_admit answer = window_admit(&part->window, in->offset, it);
     if (answer != WINDOW_ADMITTED) {
         item_pool_give(&p->pool, it);
@@ -198,15 +169,15 @@ static bool admit(struct pipeline *p, struct partition *part, struct source_reco
         return answer != WINDOW_FULL;
     }
     it->partition = part;
-    it->offset = in->offset;
+    it->origin = (struct record_origin){str_z(part->topic), part->number, in->offset};
     it->received_us = clock_mono_us(p->clock);
     it->received_ms = clock_wall_ms(p->clock);
     p->stats.admitted++;
-    if (quarantine(p->config.blackbox, it, str_z(part->topic), part->number, in)) {
+    if (quarantine(p->config.blackbox, it, in)) {
         item_is_ready(p, it);
         return true;
     }
-    blackbox_mark(p->config.blackbox, part->number, it->offset);
+    blackbox_mark(p->config.blackbox, part->number, in->offset);
     start(p, it, in);
     blackbox_clear(p->config.blackbox);
     return true;
@@ -223,9 +194,10 @@ static void set_budget(struct pipeline *p, enum budget_kind kind, size_t used, s
 static void set_questions_budget(struct pipeline *p)
 {
     struct grader_stats s = {.limit = 1};
-    if (p->judge->grader != NULL)
-        grader_stats(p->judge->grader, &s);
-    size_t ahead = judge_can_take(p->judge) ? s.queued + s.in_flight : 0; /* an outage is none */
+    if (p->judging.judge->grader != NULL)
+        grader_stats(p->judging.judge->grader, &s);
+    size_t ahead =
+        judge_can_take(p->judging.judge) ? s.queued + s.in_flight : 0; /* an outage is none */
     set_budget(p, BUDGET_QUESTIONS, ahead, QUESTIONS_AHEAD * s.limit);
 }
 
@@ -276,7 +248,7 @@ static bool read_all(struct pipeline *p)
     size_t taken = 0, dry = 0; /* partitions in a row that gave nothing */
     if (p->state != RUNNING || p->stopping)
         return false;
-    while (dry < p->n_partitions && judge_can_take(p->judge) && has_room(p)) {
+    while (dry < p->n_partitions && judge_can_take(p->judging.judge) && has_room(p)) {
         struct partition *part = &p->partitions[p->turn];
         p->turn = (p->turn + 1) % p->n_partitions;
         if (!read_one(p, part)) {
@@ -300,15 +272,15 @@ static void give_up(struct pipeline *p, struct partition *part)
         log_warning("pipeline.settled_early",
                     "%s[%" PRId32 "]: offset %" PRId64
                     " has no verdict after %.1f s and is all that a full window waits for",
-                    part->topic, part->number, it->offset,
+                    part->topic, part->number, it->origin.offset,
                     (double)(clock_mono_us(p->clock) - it->received_us) / 1e6);
-        judge_cancel(&it->judge);
+        judging_cancel(it);
     }
 }
 
 static void give_up_all(struct pipeline *p)
 {
-    bool may = p->state == RUNNING && judge_can_take(p->judge);
+    bool may = p->state == RUNNING && judge_can_take(p->judging.judge);
     for (size_t i = 0; may && i < p->n_partitions; i++)
         give_up(p, &p->partitions[i]);
 }
@@ -316,23 +288,24 @@ static void give_up_all(struct pipeline *p)
 /* ---- publishing -------------------------------------------------------------------------------
  */
 
-static void retire(struct pipeline *p, struct item *it)
+static void retire(struct pipeline *p, struct ruling *r)
 {
-    if (it->message.to == SINK_DEAD_LETTERS)
+    struct item *it = r->item;
+    if (r->message.to == SINK_DEAD_LETTERS)
         p->stats.dead_letters++;
     else
-        p->stats.rewards[it->status]++;
+        p->stats.rewards[r->status]++;
     p->stats.committed++;
-    blackbox_forget(p->config.blackbox, it->partition->number, it->offset);
+    blackbox_forget(p->config.blackbox, it->origin.partition, it->origin.offset);
     p->ready--;
-    p->ready_bytes -= it->out.n;
+    p->ready_bytes -= r->out.n;
     item_pool_give(&p->pool, it);
 }
 
 static void on_committed(struct pipeline *p)
 {
     for (size_t i = 0; i < p->batch.n_records; i++)
-        retire(p, p->batch_items[i]);
+        retire(p, p->rulings[i]);
     for (size_t i = 0; i < p->n_partitions; i++)
         window_commit(&p->partitions[i].window);
     p->retry_us = 0;
@@ -346,16 +319,14 @@ static void untake_all(struct pipeline *p)
 
 /* A message that its topic refuses for its size becomes a small dead letter that says where to find
  * it. */
-static void shrink(struct pipeline *p, struct item *it)
+static void shrink(struct pipeline *p, struct ruling *r)
 {
-    struct partition *part = it->partition;
-    p->ready_bytes -= it->out.n;
-    item_make_dead_letter(it, str_z(part->topic), part->number, NULL, "publish",
-                          "MESSAGE_TOO_LARGE",
-                          "the output topic refused the message for its size; raise its "
-                          "max.message.bytes and redrive this offset");
-    p->ready_bytes += it->out.n;
-    item_pool_charge(&p->pool, it);
+    p->ready_bytes -= r->out.n;
+    ruling_make_dead_letter(r, NULL, "publish", "MESSAGE_TOO_LARGE",
+                            "the output topic refused the message for its size; raise its "
+                            "max.message.bytes and redrive this offset");
+    p->ready_bytes += r->out.n;
+    item_pool_charge(&p->pool, r->item);
 }
 
 /* The brokers take less than Kafka's default. To commit without the map would forget what is done,
@@ -385,9 +356,9 @@ static void on_aborted(struct pipeline *p)
     bool shrunk = p->batch.metadata_too_large && lower_map_bytes(p);
     p->stats.batches_aborted++;
     for (size_t i = 0; i < p->batch.n_records; i++) {
-        if (!p->records[i].too_large || p->batch_items[i]->by_reference)
+        if (!p->records[i].too_large || p->rulings[i]->by_reference)
             continue; /* by reference: as small as it gets, so it waits like any other */
-        shrink(p, p->batch_items[i]);
+        shrink(p, p->rulings[i]);
         shrunk = true;
     }
     untake_all(p);
@@ -440,9 +411,9 @@ static void take(struct pipeline *p, struct partition *part, bool prefix, struct
     struct slot *slot;
     while (!is_full(p, h) && (slot = window_take(&part->window, prefix)) != NULL) {
         struct item *it = slot->item;
-        p->batch_items[h->n] = it;
-        p->records[h->n++] = it->message;
-        h->bytes += it->out.n;
+        p->rulings[h->n] = &it->live;
+        p->records[h->n++] = it->live.message;
+        h->bytes += it->live.out.n;
     }
 }
 
@@ -577,7 +548,7 @@ static void drop_item(struct pipeline *p, struct slot *slot)
         orphans_add(&p->orphans, it, clock_mono_us(p->clock) + p->config.drain_us);
     } else {
         p->ready--;
-        p->ready_bytes -= it->out.n;
+        p->ready_bytes -= it->live.out.n;
         item_pool_give(&p->pool, it);
     }
 }
@@ -703,14 +674,15 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct judge
 {
     struct pipeline *p = mem_alloc(sizeof(*p));
     p->config = *config;
-    p->judge = judge;
+    p->judging =
+        (struct judging){judge, clock, config->blackbox, config->record_deadline_us, on_judged};
     p->source = source;
     p->sink = sink;
     p->clock = clock;
     p->map_bytes = ACKMAP_TEXT_MAX;
     /* Record, escaped prompt and judgments: a byte may become six in JSON. */
     item_pool_init(&p->pool, config->record.memory_bytes + 8 * config->record.value_bytes);
-    p->batch_items = mem_array(config->batch_records, sizeof(struct item *));
+    p->rulings = mem_array(config->batch_records, sizeof(struct ruling *));
     p->records = mem_array(config->batch_records, sizeof(*p->records));
     struct source_listener listener = {on_assigned, on_revoked, on_lost, on_failed, on_closed, p};
     source->listen(source, &listener);
@@ -723,7 +695,7 @@ void pipeline_free(struct pipeline *p)
         return;
     assert(!p->batch_out && p->n_partitions == 0 && p->orphans.first == NULL);
     item_pool_done(&p->pool);
-    mem_free(p->batch_items);
+    mem_free(p->rulings);
     mem_free(p->records);
     mem_free(p);
 }

@@ -7,8 +7,7 @@
 #include "pipeline/blackbox.h"
 #include "pipeline/item.h"
 
-/* True: it is a dead letter now, whose message is in `it`. `b` may be NULL. */
-bool quarantine(const struct blackbox *b, struct item *it, struct str topic, int32_t partition,
-                const struct source_record *in);
+/* True: it is a dead letter now, whose message is the live ruling's. `b` may be NULL. */
+bool quarantine(const struct blackbox *b, struct item *it, const struct source_record *in);
 
 #endif

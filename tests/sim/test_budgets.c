@@ -74,9 +74,9 @@ static void a_used_item_keeps_little_memory(void **state RBR_UNUSED)
     struct item it;
     item_init(&it, 1u << 24);
     size_t empty = item_bytes(&it);
-    assert_non_null(arena_alloc(&it.arena, 1u << 20));
-    assert_true(buf_append(&it.out, "x", 1));
-    assert_non_null(buf_reserve(&it.out, 1u << 20));
+    assert_non_null(arena_alloc(&it.live.arena, 1u << 20));
+    assert_true(buf_append(&it.live.out, "x", 1));
+    assert_non_null(buf_reserve(&it.live.out, 1u << 20));
     item_reset(&it);
     assert_true(item_bytes(&it) < empty + 16384);
     item_done(&it);

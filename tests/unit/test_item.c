@@ -57,8 +57,9 @@ static void bench_done(struct bench *b)
 
 static void on_judged(struct judge_req *req)
 {
-    struct item *it = CONTAINER_OF(req, struct item, judge);
-    item_make_reward(it, STR("in"), 0, req->judge->policy, 0);
+    struct ruling *r = CONTAINER_OF(req, struct ruling, judge);
+    ruling_make_reward(r, 0);
+    item_let_go(r->item);
 }
 
 /* `text`: the completion, `size` bytes in all. */
@@ -76,15 +77,16 @@ static struct item *begin(struct bench *b, size_t size, char filler)
         (void)buf_append(&json, filler == '\n' ? "\\n" : &filler, filler == '\n' ? 2 : 1);
     (void)buf_printf(&json, "\"}");
     struct source_record in = {.value = buf_str(&json), .key = STR("key")};
-    if (!item_decode(it, &in, STR("in"), 0, &limits, &refusal))
+    it->origin.topic = STR("in");
+    if (!item_decode(it, &in, &limits, &refusal))
         fail_msg("refused");
     buf_done(&json);
-    it->judge = (struct judge_req){.record = it->record,
-                                   .arena = &it->arena,
-                                   .deadline_us = CLOCK_NEVER,
-                                   .expires_us = CLOCK_NEVER,
-                                   .done = on_judged};
-    assert_false(judge_start(&b->judge, &it->judge));
+    it->live.judge = (struct judge_req){.record = it->record,
+                                        .arena = &it->live.arena,
+                                        .deadline_us = CLOCK_NEVER,
+                                        .expires_us = CLOCK_NEVER,
+                                        .done = on_judged};
+    assert_false(judge_start(&b->judge, &it->live.judge));
     item_pool_charge(&b->pool, it);
     return it;
 }
@@ -122,7 +124,7 @@ static void what_is_charged_is_what_is_held(void **state RBR_UNUSED)
             items[k] = begin(&b, cases[i].size, cases[i].filler);
         assert_charged(&b, before, "being judged");
         for (size_t k = 0; k < cases[i].n; k++)
-            judge_cancel(&items[k]->judge);
+            judge_cancel(&items[k]->live.judge);
         (void)grader_tick(b.grader);
         fixture_deliver(&b.server);
         for (size_t k = 0; k < cases[i].n; k++)
