@@ -29,6 +29,8 @@ enum {
                            10,000 requests may hang */
 };
 
+#define RETRY_AFTER_MAX_US 1e12 /* eleven days */
+
 /* An easy handle with its options set once, and the request it carries. */
 struct easy {
     CURL *curl;
@@ -201,20 +203,28 @@ static bool header_is(struct str line, struct str name, struct str *value)
     return true;
 }
 
+/* A wait that was asked for, microseconds; -1 for a negative one. An absurd one is a long one. */
+static int64_t wait_of(double us)
+{
+    if (us < 0)
+        return -1;
+    return us < RETRY_AFTER_MAX_US ? (int64_t)us : (int64_t)RETRY_AFTER_MAX_US;
+}
+
 /* Seconds (a fraction too) or an HTTP date. */
 static int64_t retry_after(struct str value)
 {
     double seconds;
     char text[64];
     if (num_parse_f64(value, &seconds))
-        return seconds >= 0 && seconds < 1e6 ? (int64_t)(seconds * 1e6) : -1;
+        return wait_of(seconds * 1e6);
     if (value.n >= sizeof(text))
         return -1;
     memcpy(text, value.p, value.n);
     text[value.n] = '\0';
     time_t at = curl_getdate(text, NULL);
-    int64_t wait = (int64_t)at * 1000 - clock_wall_ms(&clock_real);
-    return at < 0 || wait < 0 ? -1 : wait * 1000;
+    double ms = (double)at * 1e3 - (double)clock_wall_ms(&clock_real);
+    return at < 0 ? -1 : wait_of(ms * 1e3);
 }
 
 /* TEXT named_metrics.kv_cache_usage_perc=0.03, named_metrics.num_requests_waiting=2 */
@@ -249,9 +259,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
             e->waiting = waiting_of(value);
         break;
     case 'r':
-        if (header_is(line, STR("retry-after-ms"), &value) && num_parse_f64(value, &ms) &&
-            ms >= 0 && ms < 1e9)
-            e->retry_after_us = (int64_t)(ms * 1e3);
+        if (header_is(line, STR("retry-after-ms"), &value) && num_parse_f64(value, &ms) && ms >= 0)
+            e->retry_after_us = wait_of(ms * 1e3);
         else if (e->retry_after_us < 0 && header_is(line, STR("retry-after"), &value))
             e->retry_after_us = retry_after(value);
         break;
