@@ -147,6 +147,11 @@ static struct answer read_logprobs(const struct json *logprobs, bool thinks,
 /* ---- text -------------------------------------------------------------------------------------
  */
 
+static struct str finish_reason(const struct json *choice)
+{
+    return reply_text(json_get(choice, STR("finish_reason")));
+}
+
 static struct str choice_text(const struct json *choice)
 {
     const struct json *message = json_get(choice, STR("message"));
@@ -154,31 +159,79 @@ static struct str choice_text(const struct json *choice)
                                       : json_get(choice, STR("text")));
 }
 
-static enum verdict read_text(struct str text, bool thinks, const struct policy *policy)
+static bool is_in_word(char c)
+{
+    return (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') ||
+           ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
+/* Whether one of the words in it, without what stands around them, is that verdict. */
+static bool says(struct str text, enum verdict verdict, const struct policy *policy)
+{
+    size_t begin, end = 0;
+    do {
+        for (begin = end; begin < text.n && !is_in_word(text.p[begin]); begin++)
+            ;
+        for (end = begin; end < text.n && is_in_word(text.p[end]); end++)
+            ;
+        if (verdict_of(policy, str_sub(text, begin, end)) == verdict)
+            return true;
+    } while (end < text.n);
+    return false;
+}
+
+/* The first word's, unless the opposite comes after it: "yes and no" is none. */
+static enum verdict read_words(struct str text, const struct policy *policy)
+{
+    size_t n = 0;
+    text = label_strip(text);
+    while (n < text.n && !char_is_space(text.p[n]))
+        n++;
+    enum verdict verdict = verdict_of(policy, str_sub(text, 0, n));
+    if (verdict == VERDICT_NONE)
+        return VERDICT_NONE;
+    enum verdict opposite = verdict == VERDICT_YES ? VERDICT_NO : VERDICT_YES;
+    return says(str_sub(text, n, text.n), opposite, policy) ? VERDICT_NONE : verdict;
+}
+
+static enum verdict read_text(const struct json *choice, bool thinks, const struct policy *policy)
 {
     static const struct str end = STR_INIT("</think>");
-    size_t at;
-    while (thinks && (at = str_find(text, end, 0)) != SIZE_MAX)
+    struct str text = choice_text(choice);
+    bool ended = false;
+    for (size_t at; thinks && (at = str_find(text, end, 0)) != SIZE_MAX; ended = true)
         text = str_sub(text, at + end.n, text.n);
-    text = label_strip(text);
-    size_t word = 0;
-    while (word < text.n && !char_is_space(text.p[word]))
-        word++;
-    return verdict_of(policy, str_sub(text, 0, word));
+    if (thinks && !ended && str_eq(finish_reason(choice), STR("length")))
+        return VERDICT_NONE; /* may be the thought itself */
+    return read_words(text, policy);
 }
 
 /* ---- choices ----------------------------------------------------------------------------------
  */
 
+static bool calls_a_tool(const struct json *choice)
+{
+    const struct json *message = json_get(choice, STR("message"));
+    struct str finish = finish_reason(choice);
+    return first_of(reply_array(message, STR("tool_calls"))) != NULL ||
+           first_of(json_get(message, STR("function_call"))) != NULL ||
+           str_eq(finish, STR("tool_calls")) || str_eq(finish, STR("function_call"));
+}
+
 /* Why a choice cannot be read at all; false: it can. */
 static bool is_unreadable(const struct json *choice, struct answer *ret)
 {
     const struct json *message = json_get(choice, STR("message"));
-    struct str finish = reply_text(json_get(choice, STR("finish_reason")));
-    bool refused = reply_text(json_get(message, STR("refusal"))).n > 0 ||
-                   str_eq(finish, STR("content_filter"));
-    *ret = refused ? answer_ungraded(REASON_GRADER_REJECTED) : answer_broken();
-    return refused || str_eq(finish, STR("abort"));
+    struct str finish = finish_reason(choice);
+    *ret = answer_ungraded(REASON_GRADER_REJECTED);
+    if (reply_text(json_get(message, STR("refusal"))).n > 0 ||
+        str_eq(finish, STR("content_filter")))
+        return true;
+    *ret = answer_broken();
+    if (reply_is_error(choice) || str_eq(finish, STR("abort")) || str_eq(finish, STR("error")))
+        return true;
+    *ret = answer_ungraded(REASON_UNPARSEABLE_VERDICT);
+    return calls_a_tool(choice);
 }
 
 struct answer reply_choice(const struct json *choice, const struct dialect_options *options,
@@ -190,7 +243,7 @@ struct answer reply_choice(const struct json *choice, const struct dialect_optio
         return unreadable;
     if (options->mode == DIALECT_LOGPROBS)
         return read_logprobs(json_get(choice, STR("logprobs")), thinks, policy);
-    enum verdict verdict = read_text(choice_text(choice), thinks, policy);
+    enum verdict verdict = read_text(choice, thinks, policy);
     if (verdict == VERDICT_NONE)
         return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
     return (struct answer){.probability = verdict == VERDICT_YES ? 1 : 0, .mass = 1};
@@ -224,8 +277,10 @@ void reply_read_choices(struct arena *a, const struct dialect_frame *f, const st
     const struct json *choices = reply_array(root, STR("choices"));
     bool seen[DIALECT_QUESTIONS_MAX] = {false};
     for (const struct json *v = first_of(choices); v != NULL; v = v->next) {
-        int64_t i;
-        if (!json_integer(json_get(v, STR("index")), 0, (int64_t)n - 1, &i))
+        const struct json *index = json_get(v, STR("index"));
+        bool alone = index == NULL && n == 1 && choices->count == 1;
+        int64_t i = 0;
+        if (!alone && !json_integer(index, 0, (int64_t)n - 1, &i))
             continue;
         answers[i] = seen[i] ? answer_broken() : reply_choice(v, &f->options, policy);
         seen[i] = true;

@@ -60,13 +60,14 @@ static void build(const struct dialect_frame *f, const struct dialect_asked *ask
 static void read(struct arena *a, const struct dialect_frame *f, const struct policy *policy,
                  struct str body, struct answer *answers, size_t n, struct dialect_reply *reply)
 {
+    if (f->options.mode != DIALECT_SAMPLE) {
+        reply_read_choices(a, f, policy, body, answers, n, reply);
+        return;
+    }
     const struct json *root = reply_begin(a, body, answers, n, reply);
     const struct json *choices = reply_array(root, STR("choices"));
-    if (choices == NULL || choices->count == 0)
-        return;
-    answers[0] = f->options.mode == DIALECT_SAMPLE
-                     ? reply_samples(choices, &f->options, policy)
-                     : reply_choice(choices->child, &f->options, policy);
+    if (choices != NULL && choices->count > 0)
+        answers[0] = reply_samples(choices, &f->options, policy);
 }
 
 const struct dialect dialect_chat = {

@@ -44,7 +44,13 @@ const struct json *reply_begin(struct arena *a, struct str body, struct answer *
     if (root == NULL || root->type != JSON_OBJECT)
         return NULL;
     read_usage(root, ret);
-    return root;
+    return reply_is_error(root) ? NULL : root;
+}
+
+bool reply_is_error(const struct json *v)
+{
+    const struct json *error = json_get(v, STR("error"));
+    return reply_text(error).n > 0 || (error != NULL && error->type == JSON_OBJECT);
 }
 
 const struct json *reply_array(const struct json *v, struct str key)

@@ -6,10 +6,13 @@
 #include "base/json.h"
 #include "grader/dialect.h"
 
-/* The reply's object with model and usage taken from it; NULL when it is none. All answers are
- * broken until they are read. */
+/* The reply's object with model and usage taken from it; NULL when it is none, or an error. All
+ * answers are broken until they are read. */
 const struct json *reply_begin(struct arena *a, struct str body, struct answer *answers, size_t n,
                                struct dialect_reply *ret) RBR_MUST_CHECK;
+
+/* Whether a reply, or a choice of it, says that it is an error, whatever else it says. */
+bool reply_is_error(const struct json *v);
 
 /* The elements of an array member, or NULL. */
 const struct json *reply_array(const struct json *v, struct str key);
@@ -34,7 +37,8 @@ struct answer reply_choice(const struct json *choice, const struct dialect_optio
 struct answer reply_samples(const struct json *choices, const struct dialect_options *options,
                             const struct policy *policy);
 
-/* A dialect's `read` where choices[].index says which question; each choice once. */
+/* A dialect's `read` where choices[].index says which question; each choice once. The only choice
+ * for the only question needs no index. */
 void reply_read_choices(struct arena *a, const struct dialect_frame *f, const struct policy *policy,
                         struct str body, struct answer *answers, size_t n,
                         struct dialect_reply *reply);
