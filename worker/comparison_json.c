@@ -93,6 +93,21 @@ static void put_transitions(struct buf *b, const struct compare_report *r)
     (void)buf_append_z(b, r->n_classes > 0 ? "]]" : "]");
 }
 
+static void put_histogram(struct buf *b, const struct compare_shift *s)
+{
+    put_key(b, "histogram");
+    (void)buf_append_z(b, "{");
+    put_number(b, "low", s->low);
+    put_number(b, "high", s->high);
+    for (int side = COMPARE_A; side < COMPARE_SIDES; side++) {
+        put_key(b, keys[side]);
+        for (size_t i = 0; i < COMPARE_BINS; i++)
+            (void)buf_printf(b, "%s%" PRIu64, i > 0 ? "," : "[", s->bins[side][i]);
+        (void)buf_append_z(b, "]");
+    }
+    (void)buf_append_z(b, "}");
+}
+
 static void put_shift(struct buf *b, const struct compare_shift *s)
 {
     (void)buf_append_z(b, "{");
@@ -110,6 +125,7 @@ static void put_shift(struct buf *b, const struct compare_shift *s)
         (void)buf_append_z(b, "]}");
     }
     put_number(b, "mean_shift", s->mean[COMPARE_B] - s->mean[COMPARE_A]);
+    put_histogram(b, s);
     (void)buf_append_z(b, "}");
 }
 

@@ -21,6 +21,7 @@ enum compare_side { COMPARE_A, COMPARE_B, COMPARE_SIDES };
 enum {
     COMPARE_STATUSES = STATUS_CANCELLED + 1,
     COMPARE_QUANTILES = 5,
+    COMPARE_BINS = 40,
     COMPARE_PARTS = 4, /* components shown of a mover */
     COMPARE_MOVERS_MAX = 1000,
     COMPARE_CLASSES_MAX = 1000
@@ -42,6 +43,8 @@ struct compare_shift {
     uint64_t n;
     double mean[COMPARE_SIDES]; /* NAN when n is 0, and so are the quantiles */
     double quantiles[COMPARE_SIDES][COMPARE_QUANTILES];
+    double low, high; /* of the bins, which are equal; NAN when n is 0 */
+    uint64_t bins[COMPARE_SIDES][COMPARE_BINS];
 };
 
 /* Of the groups that have two such completions or more. */

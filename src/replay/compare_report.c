@@ -60,12 +60,39 @@ static void count(struct compare *c, struct compare_report *ret)
 /* ---- shifts -----------------------------------------------------------------------------------
  */
 
+/* One side's rewards of items [from, to). */
+static const double *numbers_of(const struct selection *s, size_t from, size_t to, int side)
+{
+    for (size_t i = from; i < to; i++)
+        s->numbers[i - from] = s->items[i]->sides[side].reward;
+    return s->numbers;
+}
+
+/* Both sides into the same bins, between the least and the largest of all. */
+static void fill_bins(const struct selection *s, size_t from, size_t to,
+                      struct compare_shift *shift)
+{
+    shift->low = INFINITY;
+    shift->high = -INFINITY;
+    for (size_t i = from; i < to; i++)
+        for (int side = COMPARE_A; side < COMPARE_SIDES; side++) {
+            shift->low = fmin(shift->low, s->items[i]->sides[side].reward);
+            shift->high = fmax(shift->high, s->items[i]->sides[side].reward);
+        }
+    if (shift->n == 0)
+        shift->low = shift->high = NAN;
+    statistics_widen(&shift->low, &shift->high);
+    for (int side = COMPARE_A; side < COMPARE_SIDES; side++)
+        statistics_bins(numbers_of(s, from, to, side), shift->n, shift->low, shift->high,
+                        shift->bins[side], COMPARE_BINS);
+}
+
 static struct compare_shift shift_of(const struct selection *s, size_t from, size_t to)
 {
     struct compare_shift shift = {.n = to - from};
+    fill_bins(s, from, to, &shift);
     for (int side = COMPARE_A; side < COMPARE_SIDES; side++) {
-        for (size_t i = from; i < to; i++)
-            s->numbers[i - from] = s->items[i]->sides[side].reward;
+        (void)numbers_of(s, from, to, side);
         /* Sorted, so that the sum does not depend on the order in which rewards came. */
         statistics_sort(s->numbers, shift.n);
         shift.mean[side] = shift.n > 0 ? statistics_mean(s->numbers, shift.n) : NAN;

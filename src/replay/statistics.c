@@ -39,6 +39,31 @@ double statistics_quantile(const double *sorted, size_t n, double p)
     return sorted[i] + (h - (double)i) * (sorted[i + 1] - sorted[i]);
 }
 
+void statistics_widen(double *low, double *high)
+{
+    if (*low != *high)
+        return;
+    *low -= 0.5;
+    *high += 0.5;
+}
+
+double statistics_edge(double low, double high, size_t i, size_t n)
+{
+    double part = (double)i / (double)n;
+    return i == n ? high : low * (1 - part) + high * part;
+}
+
+void statistics_bins(const double *v, size_t n, double low, double high, uint64_t *counts,
+                     size_t n_bins)
+{
+    const double width = high / 2 - low / 2; /* halves, as the whole may be infinite */
+    for (size_t i = 0; i < n; i++) {
+        double part = width > 0 ? (v[i] / 2 - low / 2) / width : 0;
+        size_t bin = (size_t)(part * (double)n_bins);
+        counts[bin < n_bins ? bin : n_bins - 1]++;
+    }
+}
+
 /* ---- Kendall's tau ----------------------------------------------------------------------------
  */
 

@@ -28,6 +28,17 @@ void statistics_sort(double *v, size_t n);
 /* `sorted` ascending, n > 0; p in [0, 1]. */
 double statistics_quantile(const double *sorted, size_t n, double p);
 
+/* Makes a range with one number in it wide enough for bins: half a unit to either side. */
+void statistics_widen(double *low, double *high);
+
+/* Equal bins between low and high, which belongs to the last one. Adds to counts[] for each of v[],
+ * all within the range. */
+void statistics_bins(const double *v, size_t n, double low, double high, uint64_t *counts,
+                     size_t n_bins);
+
+/* Where bin i of n begins; i == n: where the last one ends. */
+double statistics_edge(double low, double high, size_t i, size_t n);
+
 struct statistics_pair {
     double a, b; /* the two rewards of one completion; finite */
 };

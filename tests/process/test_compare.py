@@ -13,6 +13,7 @@ from google.protobuf import json_format
 
 import topics
 from protos import reward_pb2
+from reference import Policy
 from worker import ROOT, rbr
 
 DATA = ROOT.parent / "shared" / "data"
@@ -23,6 +24,7 @@ released = pytest.mark.skipif(not GOLD.exists(), reason="SKIPPED: OpenAI's relea
 CLASSES = ("ideal", "minimum_acceptable_style", "unacceptable_completion", "illogical_completion", "disallowed_completion")
 TYPES = ("hard_refuse", "safe_refuse_1", "safe_refuse_2", "comply")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+BINS = 40
 SIGNS = ("negative", "zero", "positive")
 
 
@@ -93,12 +95,23 @@ def close(got, want):
     return math.isclose(got, want, rel_tol=1e-12, abs_tol=1e-12)
 
 
+def histogram(values, low, high):
+    counts = [0] * BINS
+    for v in values:
+        counts[min(int((v - low) / (high - low) * BINS), BINS - 1)] += 1
+    return counts
+
+
 def check_shift(got, pairs):
     assert got["n"] == len(pairs)
     for side, values in (("a", [a for a, _ in pairs]), ("b", [b for _, b in pairs])):
         assert close(got[side]["mean"], statistics.fmean(values))
         assert all(map(close, got[side]["quantiles"], (quantile(values, p) for p in QUANTILES)))
     assert close(got["mean_shift"], statistics.fmean(b - a for a, b in pairs))
+    low, high = min(map(min, pairs)), max(map(max, pairs))
+    low, high = (low, high) if low < high else (low - 0.5, high + 0.5)
+    want = {"low": low, "high": high, **{side: histogram([pair[i] for pair in pairs], low, high) for i, side in enumerate("ab")}}
+    assert got["histogram"] == want
 
 
 def check(report, rewards_a, rewards_b):
@@ -166,6 +179,23 @@ def test_the_released_rows_under_two_policies(scored):
     # The two differ in all that is compared, so that nothing above is true of nothing.
     assert report["groups"]["discordant"] > 0 and report["advantages"]["sign_changed"] > 0
     assert report["transitions"][0][1] > 0 and report["all"]["mean_shift"] != 0
+
+
+@released
+def test_transitions_of_the_released_rows_by_the_policies_alone(scored):
+    """Neither rewards nor any other output of ours: the two policies' YAML, computed in Python, over the rows' labels."""
+    policies = [Policy(RELEASED, path.with_suffix(".yaml")) for path in scored[0]]
+    moves = collections.Counter()
+    for row in map(json.loads, GOLD.read_text().splitlines()):
+        classes = []
+        for policy in policies:
+            response_type = policy.route(row["response_type"], row["category"])
+            given = {n: float(v) for n, v in row["propositions"].items() if n in policy.asked(response_type)}
+            classes.append(policy.compute(response_type, given).predicted)
+        moves[tuple(classes)] += 1
+    report = compare(*scored[0])
+    assert report["classes"] == list(CLASSES) and sum(moves.values()) == 351
+    assert report["transitions"] == [[moves[a, b] for b in CLASSES] for a in CLASSES]
 
 
 @released

@@ -125,6 +125,12 @@ static void shifts_by_the_type_of_a(void **state RBR_UNUSED)
     assert_float_equal(r.shifts[0].quantiles[COMPARE_A][2], 1, 0); /* of 0 1 2 */
     assert_float_equal(r.shifts[0].quantiles[COMPARE_B][2], 2, 0); /* of 1 2 4 */
     assert_float_equal(r.shifts[0].quantiles[COMPARE_B][4], 3.8, 1e-12);
+    assert_float_equal(r.shifts[0].low, 0, 0);
+    assert_float_equal(r.shifts[0].high, 4, 0);
+    assert_int_equal(r.shifts[0].bins[COMPARE_A][0], 1);
+    assert_int_equal(r.shifts[0].bins[COMPARE_A][COMPARE_BINS / 4], 1);
+    assert_int_equal(r.shifts[0].bins[COMPARE_B][COMPARE_BINS / 2], 1);
+    assert_int_equal(r.shifts[0].bins[COMPARE_B][COMPARE_BINS - 1], 1);
     assert_str(r.shifts[1].type, "refuse");
     assert_int_equal(r.shifts[1].n, 1);
     compare_free(c);
@@ -259,6 +265,7 @@ static void nothing_in_common(void **state RBR_UNUSED)
     compare_finish(c, &r);
     assert_int_equal(r.both + r.compared + r.n_shifts + r.ranks.groups + r.n_movers, 0);
     assert_true(isnan(r.all.mean[COMPARE_A]) && isnan(r.ranks.tau_mean));
+    assert_true(isnan(r.all.low) && isnan(r.all.high));
     compare_free(c);
     c = compare_new(1);
     compare_finish(c, &r);

@@ -1,6 +1,7 @@
 /* replay/statistics: closed forms, and what must hold for any numbers. */
 #include "unit.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "base/rng.h"
@@ -110,6 +111,35 @@ static void tau_is_its_definition(void **state RBR_UNUSED)
     }
 }
 
+static void bins_have_their_lower_end(void **state RBR_UNUSED)
+{
+    static const double v[] = {0, 0.999, 1, 2.5, 3.999, 4, 4};
+    static const uint64_t want[] = {2, 1, 1, 3}; /* the last has both its ends */
+    uint64_t got[ARRAY_LEN(want)] = {0};
+    statistics_bins(v, ARRAY_LEN(v), 0, 4, got, ARRAY_LEN(got));
+    assert_memory_equal(got, want, sizeof(want));
+    for (size_t i = 0; i <= ARRAY_LEN(want); i++)
+        assert_float_equal(statistics_edge(0, 4, i, ARRAY_LEN(want)), (double)i, 0);
+}
+
+static void bins_of_any_finite_range(void **state RBR_UNUSED)
+{
+    static const double wide[] = {-DBL_MAX, 0, DBL_MAX}, one[] = {7, 7};
+    uint64_t got[2] = {0}, of_one[2] = {0};
+    double low = 7, high = 7;
+    statistics_bins(wide, ARRAY_LEN(wide), -DBL_MAX, DBL_MAX, got, 2);
+    assert_int_equal(got[0], 1);
+    assert_int_equal(got[1], 2);
+    assert_float_equal(statistics_edge(-DBL_MAX, DBL_MAX, 1, 2), 0, 0);
+    statistics_bins(one, ARRAY_LEN(one), low, high, of_one, 2);
+    assert_int_equal(of_one[0], 2);
+    statistics_widen(&low, &high);
+    assert_float_equal(low, 6.5, 0);
+    assert_float_equal(high, 7.5, 0);
+    statistics_widen(&low, &high); /* wide enough */
+    assert_float_equal(high, 7.5, 0);
+}
+
 static void signs_of_advantages(void **state RBR_UNUSED)
 {
     static const struct {
@@ -137,7 +167,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quantiles_by_definition_7), cmocka_unit_test(mean_and_order),
         cmocka_unit_test(tau_of_known_orders),       cmocka_unit_test(tau_is_its_definition),
-        cmocka_unit_test(signs_of_advantages),
+        cmocka_unit_test(signs_of_advantages),       cmocka_unit_test(bins_have_their_lower_end),
+        cmocka_unit_test(bins_of_any_finite_range),
     };
     return cmocka_run_group_tests_name("statistics", tests, NULL, NULL);
 }
