@@ -7,6 +7,7 @@
 #include "worker/comparison.h"
 #include "worker/options.h"
 #include "worker/place.h"
+#include "worker/replace.h"
 
 static const char doc[] =
     "Compares two sets of rewards: what is missing, which classes changed, how rewards shifted, "
@@ -18,6 +19,7 @@ static const char doc[] =
     "taken as numbers. It all stays in memory: some 450 MB for a million completions.\v"
     "Examples:\n"
     "  rbr compare v7.jsonl v8.jsonl\n"
+    "  rbr compare v7.jsonl v8.jsonl --html v8.html\n"
     "  rbr compare -c config/worker.yaml topic:rewards topic:rewards.v8\n"
     "  rbr compare -c config/worker.yaml 'topic:rewards[0,5000)' 'topic:rewards[5000,)' --json\n\n"
     "Exit code: 0 done, 1 failed, 2 wrong options or settings.";
@@ -25,9 +27,11 @@ static const char doc[] =
 enum {
     KEY_JSON = 0x800,
     KEY_MOVERS,
+    KEY_HTML,
     MOVERS = 10,
     MEMORY = 64 << 20, /* of one reward */
-    JSON_MAX = 16 << 20
+    JSON_MAX = 16 << 20,
+    PAGE_MAX = 64 << 20
 };
 
 struct arguments {
@@ -35,10 +39,12 @@ struct arguments {
     struct place places[COMPARE_SIDES];
     uint64_t movers;
     bool json;
+    const char *html; /* the page's file; NULL: none */
 };
 
 static const struct argp_option option_list[] = {
     {"json", KEY_JSON, 0, 0, "print one JSON object", 0},
+    {"html", KEY_HTML, "FILE", 0, "also write a page with plots", 0},
     {"movers", KEY_MOVERS, "N", 0, "show the N largest moves (default 10, at most 1000)", 0},
     {0},
 };
@@ -69,6 +75,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_JSON:
         a->json = true;
+        return 0;
+    case KEY_HTML:
+        a->html = arg;
         return 0;
     case KEY_MOVERS:
         if (!num_parse_u64(str_z(arg), &a->movers) || a->movers > COMPARE_MOVERS_MAX)
@@ -121,9 +130,8 @@ static enum err_code read_side(struct compare *c, enum compare_side side, const 
  */
 
 static enum err_code print(const struct arguments *a, const struct compare_report *r,
-                           struct err *err)
+                           const char *const names[COMPARE_SIDES], struct err *err)
 {
-    const char *const names[COMPARE_SIDES] = {a->places[COMPARE_A].name, a->places[COMPARE_B].name};
     struct buf text;
     if (!a->json) {
         comparison_print(r, names);
@@ -137,6 +145,28 @@ static enum err_code print(const struct arguments *a, const struct compare_repor
     return fits ? ERR_OK
                 : err_set(err, ERR_LIMIT,
                           "the JSON is longer than %d bytes; ask for fewer --movers", JSON_MAX);
+}
+
+static enum err_code write_page(const struct arguments *a, const struct compare_report *r,
+                                const char *const names[COMPARE_SIDES], struct err *err)
+{
+    struct buf page;
+    buf_init(&page, PAGE_MAX);
+    enum err_code code = comparison_page(r, names, &page, err);
+    if (code == ERR_OK)
+        code = replace_file(a->html, buf_str(&page), err);
+    else
+        (void)err_wrap(err, "%s", a->html);
+    buf_done(&page);
+    return code;
+}
+
+static enum err_code show(const struct arguments *a, const struct compare_report *r,
+                          struct err *err)
+{
+    const char *const names[COMPARE_SIDES] = {a->places[COMPARE_A].name, a->places[COMPARE_B].name};
+    enum err_code code = print(a, r, names, err);
+    return code == ERR_OK && a->html != NULL ? write_page(a, r, names, err) : code;
 }
 
 static int run(const struct arguments *a, const struct settings *settings)
@@ -155,7 +185,7 @@ static int run(const struct arguments *a, const struct settings *settings)
                            "attempt): are they of the same run?",
                            a->places[COMPARE_A].name, a->places[COMPARE_B].name);
         else
-            code = print(a, &report, &err);
+            code = show(a, &report, &err);
     }
     if (code != ERR_OK)
         (void)fprintf(stderr, "rbr compare: %s\n", err.msg);
