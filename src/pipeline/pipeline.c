@@ -11,8 +11,8 @@
 #include "pipeline/budget.h"
 #include "pipeline/item_pool.h"
 #include "pipeline/orphans.h"
+#include "pipeline/partition.h"
 #include "pipeline/quarantine.h"
-#include "pipeline/resume.h"
 
 /*                 assigned                revoked                      published, or out of time
  *        IDLE ---------------> RUNNING ------------> DRAINING ----------------------------------.
@@ -43,16 +43,6 @@ enum {
     MAP_RETRY_US = 60000000,
     RETRY_MIN_US = 100000,
     RETRY_MAX_US = 5000000,
-};
-
-struct partition {
-    char *topic;
-    int32_t number;
-    size_t index; /* in the assignment */
-    struct window window;
-    struct source_record held; /* read, but its window had no room */
-    bool has_held;
-    char map[ACKMAP_TEXT_MAX]; /* of the batch on its way */
 };
 
 struct pipeline {
@@ -307,7 +297,7 @@ static void on_committed(struct pipeline *p)
     for (size_t i = 0; i < p->batch.n_records; i++)
         retire(p, p->rulings[i]);
     for (size_t i = 0; i < p->n_partitions; i++)
-        window_commit(&p->partitions[i].window);
+        partition_commit(&p->partitions[i]);
     p->retry_us = 0;
 }
 
@@ -417,21 +407,12 @@ static void take(struct pipeline *p, struct partition *part, bool prefix, struct
     }
 }
 
-/* Watermark and map as they are when the batch is committed; false when the map is larger than the
- * brokers take. An empty one may be left away. */
-static bool make_offset(struct pipeline *p, struct partition *part, struct sink_offset *ret)
+static bool any_has_passed(struct pipeline *p)
 {
-    struct ackmap map;
-    int64_t watermark = window_watermark(&part->window);
-    window_map(&part->window, watermark, &map);
-    size_t n = ackmap_encode(&map, watermark, part->map);
-    if (n > p->map_bytes && map.n > 0)
-        return false;
-    *ret = (struct sink_offset){.topic = str_z(part->topic),
-                                .partition = part->number,
-                                .offset = watermark,
-                                .metadata = {part->map, n <= p->map_bytes ? n : 0}};
-    return true;
+    bool any = false;
+    for (size_t i = 0; i < p->n_partitions; i++)
+        any |= partition_has_passed(&p->partitions[i], p->source);
+    return any;
 }
 
 /* Takes what the partition has ready: all of it; else what leaves a smaller map; else nothing. */
@@ -439,11 +420,14 @@ static void collect_from(struct pipeline *p, struct partition *part, struct haul
 {
     struct sink_offset *offset = &p->offsets[p->batch.n_offsets];
     const struct haul before = *h;
+    part->sent = -1;
+    if (partition_has_passed(part, p->source))
+        p->batch.n_offsets += partition_offset(part, p->map_bytes, offset);
     for (int prefix = 0; prefix < 2; prefix++) {
         take(p, part, prefix != 0, h);
         if (h->n == before.n)
             return;
-        if (make_offset(p, part, offset)) {
+        if (partition_offset(part, p->map_bytes, offset)) {
             p->batch.n_offsets++;
             return;
         }
@@ -468,9 +452,11 @@ static void publish(struct pipeline *p, int64_t now)
     bool may_be_full =
         p->ready >= p->config.batch_records || p->ready_bytes >= p->config.batch_bytes;
     bool early = now < p->next_publish_us;
-    if (p->batch_out || p->failed || p->ready == 0 || (p->state != RUNNING && p->state != DRAINING))
+    if (p->batch_out || p->failed || (p->state != RUNNING && p->state != DRAINING))
         return;
     if (early && (!may_be_full || p->retry_us > 0))
+        return;
+    if (p->ready == 0 && (p->state != RUNNING || !any_has_passed(p)))
         return;
     if (now >= p->map_retry_us)
         p->map_bytes = ACKMAP_TEXT_MAX;
@@ -480,7 +466,7 @@ static void publish(struct pipeline *p, int64_t now)
         return;
     }
     p->next_publish_us = now + p->config.publish_interval_us;
-    if (p->batch.n_records == 0)
+    if (p->batch.n_offsets == 0)
         return;
     p->batch.records = p->records;
     p->batch.offsets = p->offsets;
@@ -523,11 +509,8 @@ static void on_assigned(void *arg, const struct source_partition *partitions, si
     blackbox_look(p->config.blackbox);
     for (size_t i = 0; i < n; i++) {
         struct partition *part = &p->partitions[i];
-        part->topic = mem_copy(partitions[i].topic.p, partitions[i].topic.n);
-        part->number = partitions[i].partition;
-        part->index = i;
         struct resume_report r;
-        resume(&part->window, &partitions[i], p->config.window, &r);
+        partition_init(part, &partitions[i], i, p->config.window, &r);
         blackbox_forget_below(p->config.blackbox, part->number, part->window.base);
         p->stats.maps_refused += r.refused;
         p->stats.lost += (uint64_t)r.lost;
@@ -566,8 +549,7 @@ static void drop_all(struct pipeline *p)
         }
         if (part->has_held)
             p->source->release(p->source, &part->held);
-        window_done(&part->window);
-        mem_free(part->topic);
+        partition_done(part);
     }
     assert(p->ready == 0 && p->ready_bytes == 0);
     mem_free(p->partitions);

@@ -84,6 +84,12 @@ enum window_admit window_admit(struct window *w, int64_t offset, void *item)
     return WINDOW_ADMITTED;
 }
 
+void window_pass(struct window *w, int64_t offset)
+{
+    if (w->base == w->end && offset > w->base)
+        w->base = w->end = w->next = w->cursor = offset;
+}
+
 struct slot *window_slot(struct window *w, int64_t offset)
 {
     return offset >= w->base && offset < w->end ? at(w, offset) : NULL;

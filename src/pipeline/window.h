@@ -60,6 +60,10 @@ void window_done(struct window *w);
 /* A new record; its slot is RUNNING. Offsets between `next` and it become ABSENT. */
 enum window_admit window_admit(struct window *w, int64_t offset, void *item) RBR_MUST_CHECK;
 
+/* There is no record below `offset` that was not offered: the watermark moves there when nothing is
+ * unfinished or done above it. */
+void window_pass(struct window *w, int64_t offset);
+
 bool window_has_room(const struct window *w);
 
 /* The head-of-line rule. When more than 90 % of the span are in use and at least 98 % of the

@@ -58,6 +58,7 @@ struct kafka_partition {
     rd_kafka_queue_t *queue;
     struct kafka_nudge_count count;
     struct kafka_unreadable unreadable;
+    int64_t passed; /* below: given out, or no record */
 };
 
 struct kafka_source {
@@ -129,7 +130,7 @@ static void take_partitions(struct kafka_source *s)
         struct kafka_partition *p = &s->partitions[i];
         p->topic = mem_strdup(list->elems[i].topic);
         p->number = list->elems[i].partition;
-        p->unreadable.position = list->elems[i].offset;
+        p->unreadable.position = p->passed = list->elems[i].offset;
         p->queue = rd_kafka_queue_get_partition(s->client, p->topic, p->number);
         rd_kafka_queue_forward(p->queue, NULL);
         rd_kafka_queue_cb_event_enable(p->queue, kafka_wake_loop, s->loop);
@@ -484,15 +485,15 @@ static void source_poll(struct source *port)
     }
 }
 
-static bool source_next(struct source *port, size_t index, struct source_record *ret)
+static bool next(struct kafka_source *s, struct kafka_partition *p, struct source_record *ret)
 {
-    struct kafka_source *s = of(port);
-    struct kafka_partition *p = &s->partitions[index];
     rd_kafka_message_t *message;
     if (kafka_unreadable_next(&p->unreadable, ret))
         return true;
     while ((message = rd_kafka_consume_queue(p->queue, 0)) != NULL) {
         if (kafka_unreadable_took(&p->unreadable, s->client, p->topic, p->number, message)) {
+            if (kafka_unreadable_is_end(&p->unreadable, message))
+                p->passed = message->offset;
             rd_kafka_message_destroy(message);
             if (kafka_unreadable_next(&p->unreadable, ret))
                 return true;
@@ -523,6 +524,21 @@ static bool source_next(struct source *port, size_t index, struct source_record 
     }
     kafka_nudge_dry(&s->nudge, &p->count, p->topic, p->number);
     return false;
+}
+
+static bool source_next(struct source *port, size_t index, struct source_record *ret)
+{
+    struct kafka_source *s = of(port);
+    struct kafka_partition *p = &s->partitions[index];
+    if (!next(s, p, ret))
+        return false;
+    p->passed = ret->offset + 1;
+    return true;
+}
+
+static int64_t source_position(struct source *port, size_t index)
+{
+    return of(port)->partitions[index].passed;
 }
 
 static void source_release(struct source *port, struct source_record *r)
@@ -613,8 +629,8 @@ enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *con
         return ERR_INVALID;
     }
     struct kafka_source *s = mem_alloc(sizeof(*s));
-    s->port = (struct source){source_listen,  source_poll,        source_next,
-                              source_release, source_revoke_done, source_close};
+    s->port = (struct source){source_listen,   source_poll,        source_next, source_release,
+                              source_position, source_revoke_done, source_close};
     s->loop = loop;
     s->conf = copy;
     s->start = config->start;

@@ -67,6 +67,12 @@ bool kafka_unreadable_took(struct kafka_unreadable *u, rd_kafka_t *client, const
     return at_end;
 }
 
+bool kafka_unreadable_is_end(const struct kafka_unreadable *u, const rd_kafka_message_t *message)
+{
+    return message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF && u->search.times == 0 &&
+           message->offset > u->position;
+}
+
 bool kafka_unreadable_next(struct kafka_unreadable *u, struct source_record *ret)
 {
     int64_t offset;

@@ -17,6 +17,9 @@ struct kafka_unreadable {
 bool kafka_unreadable_took(struct kafka_unreadable *u, rd_kafka_t *client, const char *topic,
                            int32_t partition, const rd_kafka_message_t *message);
 
+/* What was taken says that the log ends here, and nothing before it is left to be offered. */
+bool kafka_unreadable_is_end(const struct kafka_unreadable *u, const rd_kafka_message_t *message);
+
 /* An offset that was passed over; before each message. `ret` points to `why`. */
 bool kafka_unreadable_next(struct kafka_unreadable *u, struct source_record *ret);
 

@@ -56,6 +56,9 @@ struct source {
      * record got is released, before the source is closed. */
     bool (*next)(struct source *s, size_t index, struct source_record *ret);
     void (*release)(struct source *s, struct source_record *r);
+    /* Every record of the partition below this offset was given out by `next`, and released or not;
+     * what else is below it is none: transaction markers, what was aborted or compacted away. */
+    int64_t (*position)(struct source *s, size_t index);
     void (*revoke_done)(struct source *s);
     void (*close)(struct source *s); /* leave: revoked (when assigned), then closed follow */
 };

@@ -9,6 +9,7 @@ import dataclasses
 import faults
 
 PIPELINE, WINDOW, RESUME = "src/pipeline/pipeline.c", "src/pipeline/window.c", "src/pipeline/resume.c"
+PARTITION = "src/pipeline/partition.c"
 SINK, SOURCE = "src/stream/kafka_sink.c", "src/stream/kafka_source.c"
 LOOKUP = "src/stream/kafka_lookup.c"
 
@@ -63,18 +64,19 @@ DEFECTS = [
     FAILPOINT(delivered);
     verdict = commit(s, b);
 """)], Kafka(faults.killed_when_delivered, ("lost",))),
-    Defect("watermark_plus_one", "one offset too many is committed", [(PIPELINE, ".offset = watermark,", ".offset = watermark + 1,")],
+    Defect("watermark_plus_one", "one offset too many is committed", [(PARTITION, ".offset = watermark,", ".offset = watermark + 1,")],
            Kafka(faults.nothing, ("beyond",)), Sim("test_simulation", ("committed", "the map of"))),
     Defect("watermark_at_next", "the watermark passes over what is unfinished",
            [(WINDOW, "while (o < w->end && may_pass(w, o, true))", "while (o < w->next)")],
            Kafka(faults.killed_after_commit, ("lost",)), Sim("test_simulation", ("committed", "the map of"))),
     Defect("commit_one_batch_late", "what is committed is where the batch began",
-           [(PIPELINE, ".offset = watermark,", ".offset = part->window.base,")],
+           [(PARTITION, ".offset = watermark,", ".offset = part->window.base,")],
            Kafka(faults.nothing, ("behind",)), Sim("test_simulation", ("committed", "map"))),
     Defect("drop_on_revoke", "what a revoke leaves unfinished is committed with the last batch", [(PIPELINE, """\
-    int64_t watermark = window_watermark(&part->window);
+        if (partition_offset(part, p->map_bytes, offset)) {
 """, """\
-    int64_t watermark = p->state == DRAINING ? part->window.next : window_watermark(&part->window);
+        if (partition_offset(part, p->map_bytes, offset)) {
+            offset->offset = p->state == DRAINING ? part->window.next : offset->offset;
 """)], Kafka(faults.handed_over, ("lost",), SHORT_DRAIN), Sim("test_simulation", ("committed", "the map of"))),
     Defect("no_offsets", "the offsets are left out of the transaction", [(SINK, """\
     verdict = send_offsets(s, b);
@@ -97,12 +99,16 @@ DEFECTS = [
         if (at(w, o)->state != SLOT_ABSENT)
             ackmap_set""")], Kafka(faults.killed_after_commit, ("lost",)), Sim("test_simulation", ("map",))),
     Defect("map_of_another_partition", "all partitions share one buffer for their maps",
-           [(PIPELINE, "ackmap_encode(&map, watermark, part->map)", "ackmap_encode(&map, watermark, p->partitions[0].map)"),
-            (PIPELINE, ".metadata = {part->map, n", ".metadata = {p->partitions[0].map, n")],
+           [(PARTITION, "    struct ackmap map;\n", "    struct ackmap map;\n    static char defect[ACKMAP_TEXT_MAX];\n"),
+            (PARTITION, "ackmap_encode(&map, watermark, part->map)", "ackmap_encode(&map, watermark, defect)"),
+            (PARTITION, ".metadata = {part->map, n", ".metadata = {defect, n")],
            Kafka(faults.killed_after_commit, ("repeated", "lost")), Sim("test_simulation", ("map",))),
     Defect("gaps_hold_the_watermark", "offsets that never come are waited for",
            [(WINDOW, "(state == SLOT_ABSENT && offset < w->next)", "(state == SLOT_ABSENT && offset < w->base)")],
            Kafka(faults.gaps, ("behind", "lost")), Sim("test_simulation", ("committed", "stuck"))),
+    Defect("held_record_passed", "a record that waits for room counts as read",
+           [(PARTITION, "    if (!part->has_held)\n        window_pass", "    window_pass")],
+           sim=Sim("test_pipeline", ("a record below it unfinished",))),
     # ---- transactions -----------------------------------------------------------------------------
     Defect("delivery_error_swallowed", "a delivery report with an error is taken for good",
            [(SINK, "if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)\n        return;", "if (s->reports_left < 1000000)\n        return;")],
@@ -172,12 +178,12 @@ DEFECTS = [
     if (p->state == RUNNING)
         move(p, DRAINING);""")], sim=Sim("test_simulation", ("not assigned", "outside"))),
     Defect("position_for_committed", "a new assignment starts where the last one had read to",
-           [(PIPELINE, "static void on_assigned(void *arg", "static int64_t defect[64];\n\nstatic void on_assigned(void *arg"),
-            (PIPELINE, "        resume(&part->window, &partitions[i],",
-             "        struct source_partition from = partitions[i];\n        if (from.offset < defect[part->number % 64])\n"
-             "            from.offset = defect[part->number % 64];\n        resume(&part->window, &from,"),
-            (PIPELINE, "        window_done(&part->window);", "        defect[part->number % 64] = part->window.next;\n"
-             "        window_done(&part->window);")],
+           [(PARTITION, "void partition_init(", "static int64_t defect[64];\n\nvoid partition_init("),
+            (PARTITION, "    resume(&part->window, from,",
+             "    struct source_partition moved = *from;\n    if (moved.offset < defect[part->number % 64])\n"
+             "        moved.offset = defect[part->number % 64];\n    resume(&part->window, &moved,"),
+            (PARTITION, "    window_done(&part->window);", "    defect[part->number % 64] = part->window.next;\n"
+             "    window_done(&part->window);")],
            Kafka(faults.handed_over, ("lost",), SHORT_DRAIN)),
     # ---- messages ---------------------------------------------------------------------------------
     Defect("dead_letters_dropped", "what cannot be decoded is passed over",

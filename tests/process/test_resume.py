@@ -5,7 +5,7 @@ import re
 
 import records
 import verify
-from kafka import TopicPartition
+from kafka import KafkaProducer, TopicPartition
 
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 
@@ -66,3 +66,24 @@ def test_the_log_has_lost_what_was_to_be_read(scene):
     assert lenient.log().count("pipeline.gap") == 1
     assert lenient.stop() == 0
     assert sources(scene) == ({(0, o) for o in range(150)} - {(0, o) for o in range(100, 120)}) | {(1, o) for o in range(150)}
+
+
+def test_an_input_of_transactions_is_committed_to_its_end(scene):
+    """What ends its partitions is a marker, or what was aborted: no record, and no lag either. A second worker finds nothing."""
+    scene.create(partitions=3)
+    producer = KafkaProducer(bootstrap_servers=scene.broker.bootstrap, transactional_id=f"in-{scene.group}")
+    producer.init_transactions()
+    for partition, n, end in ((0, 5, producer.commit_transaction), (1, 3, producer.abort_transaction)):
+        producer.begin_transaction()
+        for i in range(n):
+            producer.send(scene.input, records.to_json(records.make(10 * partition + i, 85)), key=b"k", partition=partition)
+        producer.flush()
+        end()
+    producer.close()
+    for _ in range(2):
+        w = scene.worker([TINY], kafka={"group": scene.group})
+        scene.wait_for(5, 30, w)
+        facts = scene.assert_conserved()
+        assert w.stop() == 0
+    assert facts.ends == {0: 6, 1: 4, 2: 0} and facts.committed == {0: 6, 1: 4}
+    assert len(sources(scene)) == 5

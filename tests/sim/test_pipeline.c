@@ -57,6 +57,65 @@ static void gaps_of_any_length_are_passed_over(void **state RBR_UNUSED)
     bench_free(b);
 }
 
+/* Found: an input that is written in transactions was never committed to its end, because what ends
+ * it is a marker. */
+static void a_gap_at_the_end_is_committed(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new();
+    put_many(b, 0, 2);
+    broker_skip(b->broker, 0, 3);
+    broker_skip(b->broker, 1, 7); /* nothing but */
+    put_many(b, 2, 1);
+    start(b, 4);
+    run(b, SECOND);
+    assert_int_equal(committed(b, 0), 5);
+    assert_int_equal(committed(b, 1), 7);
+    assert_int_equal(committed(b, 2), 1);
+    assert_false(b->broker->logs[3].has_committed); /* there is nothing to say */
+    uint64_t batches = stats(b).batches;
+    run(b, 10 * SECOND);
+    assert_int_equal(stats(b).batches, batches); /* once is enough */
+    bench_free(b);
+}
+
+/* The record before it is unfinished: the gap is committed with it, or after it. */
+static void a_gap_behind_an_unfinished_record_waits(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new();
+    (void)put(b, 0, "late text");
+    put_many(b, 0, 1);
+    broker_skip(b->broker, 0, 3);
+    start(b, 1);
+    run(b, SECOND);
+    assert_int_equal(committed(b, 0), 0);
+    run(b, 9 * SECOND);
+    assert_int_equal(committed(b, 0), 5);
+    bench_free(b);
+}
+
+/* It was read, its window had no room, and then the worker had none: nothing else is unfinished in
+ * its partition, and yet the partition is not read to its end. */
+static void a_record_that_waits_for_room_is_not_passed(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new();
+    b->config.window = 16;
+    b->config.records_in_flight = 16;
+    (void)put(b, 0, "late text");
+    broker_skip(b->broker, 0, 15);
+    put_many(b, 0, 1);
+    start(b, 2);
+    run(b, SECOND);
+    for (int i = 0; i < 15; i++)
+        (void)put(b, 1, "hang text");
+    run(b, 5 * SECOND);
+    assert_int_equal(stats(b).in_flight, 15);
+    assert_int_equal(b->k->member.held, 1);
+    assert_int_equal(committed(b, 0), 1);
+    run(b, 200 * SECOND);
+    assert_int_equal(committed(b, 0), 17);
+    bench_free(b);
+}
+
 static void a_stale_offset_is_passed_over(void **state RBR_UNUSED)
 {
     struct bench *b = bench_new();
@@ -497,6 +556,9 @@ int main(void)
         cmocka_unit_test(each_record_has_its_reward_in_order),
         cmocka_unit_test(a_record_that_needs_no_grader_is_settled_at_once),
         cmocka_unit_test(gaps_of_any_length_are_passed_over),
+        cmocka_unit_test(a_gap_at_the_end_is_committed),
+        cmocka_unit_test(a_gap_behind_an_unfinished_record_waits),
+        cmocka_unit_test(a_record_that_waits_for_room_is_not_passed),
         cmocka_unit_test(a_stale_offset_is_passed_over),
         cmocka_unit_test(traceparent_is_the_headers_else_the_records),
         cmocka_unit_test(the_content_type_says_how_to_decode),

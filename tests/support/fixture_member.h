@@ -39,6 +39,7 @@ struct member {
     size_t n_assigned;
     int32_t assigned[BROKER_PARTITIONS];
     size_t position[BROKER_PARTITIONS]; /* index of the next record, by partition */
+    int64_t passed[BROKER_PARTITIONS]; /* below: handed out, or not there */
     bool stutter[BROKER_PARTITIONS]; /* the record before is read again, once */
     bool done[BROKER_PARTITIONS][BROKER_RECORDS]; /* when assigned, by index of the record */
     uint64_t fresh; /* reads of records that were not */
@@ -96,7 +97,7 @@ static inline void member_publish(struct sink *port, struct sink_batch *batch)
 {
     struct member *m = member_of_sink(port);
     struct broker *b = m->broker;
-    if (m->batch != NULL || batch->n_records == 0 || batch->n_offsets == 0 || batch->done == NULL)
+    if (m->batch != NULL || batch->n_offsets == 0 || batch->done == NULL)
         broker_violation(b, "a batch on top of another, or without contents");
     if (m->failed)
         broker_violation(b, "a batch after one that failed");
@@ -223,6 +224,7 @@ static inline void member_take_assignment(struct member *m)
             continue;
         member_take_over(m, log);
         int64_t from = log->committed > log->start ? log->committed : log->start;
+        m->passed[i] = from;
         for (m->position[i] = 0; m->position[i] < log->n; m->position[i]++)
             if (log->records[m->position[i]].offset >= from)
                 break;
@@ -318,8 +320,10 @@ static inline bool member_next(struct source *port, size_t index, struct source_
     m->stutter[partition] = false;
     while (*position < log->n && log->records[*position].gone)
         ++*position;
-    if (*position == log->n)
+    if (*position == log->n) {
+        m->passed[partition] = log->end;
         return false;
+    }
     m->fresh += !m->done[partition][*position];
     const struct broker_record *r = &log->records[(*position)++];
     struct member_record *c = mem_alloc(sizeof(*c));
@@ -334,9 +338,16 @@ static inline bool member_next(struct source *port, size_t index, struct source_
     for (size_t i = 0; i < r->n_headers; i++)
         c->headers[i] = (struct header){member_copy(c, r->headers[i].name),
                                         member_copy(c, r->headers[i].value)};
+    m->passed[partition] = r->offset + 1;
     m->held++;
     m->reads++;
     return true;
+}
+
+static inline int64_t member_position(struct source *port, size_t index)
+{
+    struct member *m = member_of_source(port);
+    return m->passed[m->assigned[index]];
 }
 
 static inline void member_release(struct source *port, struct source_record *r)
@@ -383,8 +394,8 @@ static inline void member_init(struct member *m, struct broker *b)
 {
     *m = (struct member){
         .broker = b,
-        .source = {member_listen, member_poll, member_next, member_release, member_revoke_done,
-                   member_close},
+        .source = {member_listen, member_poll, member_next, member_release, member_position,
+                   member_revoke_done, member_close},
         .sink = {member_publish, member_sink_poll, member_sink_close},
     };
 }

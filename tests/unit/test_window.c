@@ -173,6 +173,31 @@ static void an_empty_window_jumps_a_gap_longer_than_its_span(void **state RBR_UN
     window_done(&w);
 }
 
+static void what_holds_no_record_is_passed_when_nothing_is_left(void **state RBR_UNUSED)
+{
+    struct window w;
+    window_init(&w, 10, 4, NULL);
+    window_pass(&w, 10);
+    window_pass(&w, 12);
+    assert_int_equal(w.base, 12);
+    admit(&w, 13);
+    window_pass(&w, 20); /* later: 13 is unfinished */
+    assert_int_equal(w.base, 13);
+    window_ready(&w, 13);
+    assert_int_equal(take_all(&w), 1);
+    assert_commits(&w, 14, "");
+    window_pass(&w, 20);
+    assert_int_equal(w.base, 13);
+    window_commit(&w);
+    window_pass(&w, 1000);
+    assert_commits(&w, 1000, "");
+    window_pass(&w, 999);
+    assert_int_equal(w.base, 1000);
+    assert_int_equal(window_admit(&w, 999, &item), WINDOW_STALE);
+    admit(&w, 1000);
+    window_done(&w);
+}
+
 /* ---- with a map -------------------------------------------------------------------------------
  */
 
@@ -409,6 +434,23 @@ static void step_offer(struct window *w, struct model *m, struct rng *rng)
     m->state[m->next++] = got == WINDOW_DONE ? 'd' : 'r';
 }
 
+/* The log's end lies behind a gap, or right here. */
+static void step_pass(struct window *w, struct model *m, struct rng *rng)
+{
+    int64_t offset = m->next + (int64_t)rng_below(rng, 5), before = w->base;
+    bool empty = w->base == w->end;
+    for (int64_t o = m->next; o < offset; o++) /* what is done is in the log, so it is offered */
+        if (m->state[o] == 'D')
+            return;
+    window_pass(w, offset);
+    if (!empty) {
+        assert_int_equal(w->base, before);
+        return;
+    }
+    while (m->next < offset)
+        m->state[m->next++] = 'a';
+}
+
 static void step_ready(struct window *w, struct model *m, struct rng *rng)
 {
     int64_t o = w->base + (int64_t)rng_below(rng, (uint64_t)(w->end - w->base + 1));
@@ -484,6 +526,8 @@ static void random_run(uint64_t seed)
             step_ready(&w, &m, &rng);
         } else if (dice < 90) {
             step_take(&w, &m, &rng);
+        } else if (dice < 92) {
+            step_pass(&w, &m, &rng);
         } else if (dice < 98) {
             bool commit = rng_below(&rng, 3) > 0;
             if (commit) {
@@ -594,6 +638,7 @@ int main(void)
         cmocka_unit_test(gaps_are_passed_over),
         cmocka_unit_test(the_span_refuses_and_a_stale_offset_is_named),
         cmocka_unit_test(an_empty_window_jumps_a_gap_longer_than_its_span),
+        cmocka_unit_test(what_holds_no_record_is_passed_when_nothing_is_left),
         cmocka_unit_test(what_the_map_says_is_done_is_passed_over),
         cmocka_unit_test(an_offset_not_offered_yet_is_not_absent),
         cmocka_unit_test(a_map_may_begin_done),
