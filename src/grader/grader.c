@@ -164,7 +164,7 @@ struct grader *grader_free(struct grader *g)
     heap_done(&g->timers);
     heap_done(&g->deadlines);
     heap_done(&g->expiries);
-    questions_drop(g->questions);
+    questions_shelf_done(&g->questions);
     arena_done(&g->texts);
     arena_done(&g->reply);
     mem_free(g);

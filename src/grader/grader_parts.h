@@ -67,7 +67,7 @@ struct grader {
     const struct clock *clock;
     struct rng rng;
     struct pool pool;
-    struct questions *questions; /* of the policy asked last */
+    struct questions_shelf questions;
     struct call_list queue, suspects;
     struct heap timers; /* of calls */
     struct heap deadlines, expiries; /* of groups; deadlines by the pool's clock */

@@ -150,8 +150,7 @@ void grader_ask(struct grader *g, struct grader_group *group)
     for (size_t i = 0; i < policy->n_propositions; i++)
         n += group->judgments[i].status == JUDGMENT_PENDING;
     group->grader = g;
-    g->questions = questions_of(policy, g->questions);
-    group->questions = questions_share(g->questions);
+    group->questions = questions_share(questions_of(&g->questions, policy));
     group->end = GRADER_GROUP_ASKED;
     group->use = (struct grader_use){0};
     group->timer = group->expiry = (struct heap_node){0};

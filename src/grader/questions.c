@@ -5,12 +5,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-struct questions *questions_of(const struct policy *policy, struct questions *last)
+static struct questions *escape(const struct policy *policy)
 {
     struct buf b;
-    if (last != NULL && memcmp(last->policy_hash, policy->hash, sizeof(last->policy_hash)) == 0)
-        return last;
-    questions_drop(last);
     struct questions *q = mem_alloc(sizeof(*q));
     arena_init(&q->arena, SIZE_MAX / 2); /* bounded by the policy's own text */
     buf_init(&b, SIZE_MAX / 2);
@@ -25,6 +22,33 @@ struct questions *questions_of(const struct policy *policy, struct questions *la
     }
     buf_done(&b);
     return q;
+}
+
+static bool are_of(const struct questions *q, const struct policy *policy)
+{
+    return q != NULL && memcmp(q->policy_hash, policy->hash, sizeof(q->policy_hash)) == 0;
+}
+
+struct questions *questions_of(struct questions_shelf *s, const struct policy *policy)
+{
+    size_t i = 0;
+    while (i < QUESTIONS_SHELF - 1 && !are_of(s->of[i], policy))
+        i++;
+    struct questions *q = s->of[i];
+    if (!are_of(q, policy)) {
+        questions_drop(q); /* of the policy not asked for longest */
+        q = escape(policy);
+    }
+    memmove(&s->of[1], &s->of[0], i * sizeof(s->of[0]));
+    s->of[0] = q;
+    return q;
+}
+
+void questions_shelf_done(struct questions_shelf *s)
+{
+    for (size_t i = 0; i < QUESTIONS_SHELF; i++)
+        questions_drop(s->of[i]);
+    *s = (struct questions_shelf){0};
 }
 
 struct questions *questions_share(struct questions *q)

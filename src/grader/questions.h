@@ -1,5 +1,6 @@
 /* The questions of a policy, JSON-escaped once for all requests. They stay as long as somebody uses
- * them: the grader for new groups, and each group that was asked with them. Loop thread. */
+ * them: a shelf, which has those of the policies asked last, and each group that was asked with
+ * them. Loop thread. */
 #ifndef RBR_GRADER_QUESTIONS_H
 #define RBR_GRADER_QUESTIONS_H
 
@@ -13,8 +14,18 @@ struct questions {
     struct arena arena;
 };
 
-/* With one user, who had `last` so far (may be NULL): the same again if they are this policy's. */
-struct questions *questions_of(const struct policy *policy, struct questions *last);
+enum {
+    QUESTIONS_SHELF = 4
+}; /* policies that take turns: a live one, its shadow, and some to spare */
+
+struct questions_shelf {
+    struct questions *of[QUESTIONS_SHELF]; /* the last one asked for first; zeroed: empty */
+};
+
+/* The policy's, which are the shelf's; whoever keeps them longer takes a share. */
+struct questions *questions_of(struct questions_shelf *s, const struct policy *policy);
+void questions_shelf_done(struct questions_shelf *s);
+
 struct questions *questions_share(struct questions *q); /* one user more; returns q */
 void questions_drop(struct questions *q); /* one less; fine with NULL */
 
