@@ -90,6 +90,9 @@ void grader_wind_down(struct grader_group *group);
 void grader_cancel(
     struct grader_group *group); /* settles the rest as UNGRADED(DEADLINE); done follows */
 
+/* Moves `expires_us` to that time, if it is later now. */
+void grader_expire_by(struct grader_group *group, int64_t at_us);
+
 /* Bytes that the grader holds for a group while it is asked, not counting requests in the air. */
 size_t grader_group_bytes(const struct grader_group *group);
 

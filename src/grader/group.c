@@ -179,3 +179,13 @@ size_t grader_group_bytes(const struct grader_group *group)
 {
     return group->calls != NULL ? group->n_calls * sizeof(*group->calls) : 0;
 }
+
+void grader_expire_by(struct grader_group *group, int64_t at_us)
+{
+    struct grader *g = group->grader;
+    if (at_us >= group->expires_us || group->calls == NULL)
+        return;
+    group->expires_us = at_us;
+    heap_remove(&g->expiries, &group->expiry);
+    heap_push(&g->expiries, &group->expiry, at_us);
+}

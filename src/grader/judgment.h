@@ -12,6 +12,7 @@ enum { JUDGMENT_DIGEST_BYTES = 16 };
 enum judgment_status {
     JUDGMENT_NOT_ASKED, /* no feature, class or gate of this response type uses it */
     JUDGMENT_PENDING, /* being asked */
+    JUDGMENT_SHARED, /* being asked for another policy (judge.h) */
     JUDGMENT_GRADED, /* probability and mass hold */
     JUDGMENT_UNGRADED, /* reason says why */
 };

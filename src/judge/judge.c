@@ -155,19 +155,101 @@ static void keep_use(struct judged *out, const struct grader_use *use)
         memcpy(out->use.response_model, cached, sizeof(cached));
 }
 
+/* All judgments are there, or why not. */
+static bool conclude(struct judge_req *req)
+{
+    if (req->judge->policy->on_ungraded != UNGRADED_FAIL || !expired(req))
+        return settle(req, STATUS_OK, REASON_NONE, "");
+    const char *detail = "deadline passed while judging";
+    if (req->cancelled)
+        detail = "given up: it held up the records behind it";
+    else if (clock_mono_us(req->judge->clock) >= req->late_us)
+        detail = "given up: the record's other reward waited for it";
+    return settle(req, STATUS_EXPIRED, REASON_DEADLINE, detail);
+}
+
 static void on_group_done(struct grader_group *g)
 {
     struct judge_req *req = CONTAINER_OF(g, struct judge_req, group);
     req->asking = false;
     keep_use(&req->result, &g->use);
-    if (req->judge->policy->on_ungraded == UNGRADED_FAIL && expired(req))
-        (void)settle(req, STATUS_EXPIRED, REASON_DEADLINE,
-                     req->cancelled ? "given up: it held up the records behind it"
-                                    : "deadline passed while judging");
-    else
-        (void)settle(req, STATUS_OK, REASON_NONE, "");
+    if (req->shared > 0) /* judge_follow is to come */
+        return;
+    (void)conclude(req);
     req->done(req);
 }
+
+/* ---- what another policy shares --------------------------------------------------------------
+ */
+
+/* What `first` has for the same question; NULL: it does not ask it, or might leave unanswered what
+ * is an answer for this policy. */
+static const struct judgment *same_of(const struct judge_req *req, const struct judgment *judgment)
+{
+    const struct judge_req *first = req->first;
+    if (first == NULL || first->result.judgments == NULL ||
+        first->judge->policy->min_mass > req->judge->policy->min_mass)
+        return NULL;
+    for (size_t i = 0; i < first->judge->policy->n_propositions; i++) {
+        const struct judgment *other = &first->result.judgments[i];
+        if (other->has_digest &&
+            memcmp(other->digest, judgment->digest, sizeof(other->digest)) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+/* Its judgment is paid for. */
+static void take_over(struct judge_req *req, struct judgment *to, const struct judgment *from)
+{
+    const struct grader_use *use = &req->first->result.use;
+    struct grader_use *own = &req->result.use;
+    to->mass = from->mass;
+    if (from->status == JUDGMENT_GRADED && from->mass >= req->judge->policy->min_mass) {
+        to->status = JUDGMENT_GRADED;
+        to->probability = from->probability;
+        to->cached = true;
+    } else {
+        to->status = JUDGMENT_UNGRADED;
+        to->reason = from->status == JUDGMENT_GRADED ? REASON_LOW_PROBABILITY_MASS : from->reason;
+    }
+    if (own->response_model[0] == '\0')
+        memcpy(own->response_model, use->response_model, sizeof(own->response_model));
+}
+
+/* True: `first` has it, or will have it. */
+static bool share(struct judge_req *req, struct judgment *judgment)
+{
+    const struct judgment *same = same_of(req, judgment);
+    if (same == NULL)
+        return false;
+    if (same->status == JUDGMENT_PENDING) {
+        judgment->status = JUDGMENT_SHARED;
+        req->shared++;
+    } else {
+        take_over(req, judgment, same);
+    }
+    return true;
+}
+
+bool judge_follow(struct judge_req *req, int64_t late_us)
+{
+    for (size_t i = 0; req->shared > 0; i++) {
+        struct judgment *judgment = &req->result.judgments[i];
+        if (judgment->status != JUDGMENT_SHARED)
+            continue;
+        take_over(req, judgment, same_of(req, judgment));
+        req->shared--;
+    }
+    if (!req->asking)
+        return conclude(req);
+    req->late_us = late_us;
+    grader_expire_by(&req->group, late_us);
+    return false;
+}
+
+/* ---- looking up and asking -------------------------------------------------------------------
+ */
 
 static bool look_up(struct judge_req *req, struct judgment *judgment)
 {
@@ -198,7 +280,7 @@ static bool look_up_all(struct judge_req *req)
             continue;
         grader_digest(j->grader, &req->prompt, i, judgment->digest);
         judgment->has_digest = true;
-        missing |= !look_up(req, judgment);
+        missing |= !share(req, judgment) && !look_up(req, judgment);
     }
     return missing;
 }
@@ -219,7 +301,7 @@ static bool ask(struct judge_req *req)
     out->grader_name = grader_name(j->grader);
     out->grader_model = grader_model(j->grader);
     if (!look_up_all(req))
-        return settle(req, STATUS_OK, REASON_NONE, "");
+        return req->shared == 0 && conclude(req);
     req->group = (struct grader_group){
         .prompt = &req->prompt,
         .judgments = out->judgments,
@@ -242,6 +324,8 @@ bool judge_start(struct judge *j, struct judge_req *req)
 {
     req->judge = j;
     req->asking = req->cancelled = false;
+    req->shared = 0;
+    req->late_us = CLOCK_NEVER;
     req->started_us = clock_mono_us(j->clock);
     req->result = (struct judged){.response_type = SIZE_MAX, .status = STATUS_OK};
     req->result.judgments =

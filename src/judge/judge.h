@@ -1,6 +1,11 @@
 /* Judging one record: route it, gate it, answer its checks, look up what was judged before, ask the
  * grader the rest.
  *
+ * A record may be judged under two policies at once. The second request names the first, and what
+ * is asked for that is not asked again: a question with the same digest has one judgment, or one
+ * reason why there is none, and both policies take it, with a cache and without. Only one that
+ * takes less mass for an answer than the first asks for itself.
+ *
  * The caller owns a `struct judge_req`; judge_start fills `result` and either finishes at once
  * (returns true: gates, checks, labels and cache needed no grader) or calls `done` later from the
  * loop. The result holds a judgment per proposition of the policy, or a status and reason that
@@ -49,6 +54,8 @@ struct judge_req {
     struct arena *arena; /* the record's; holds prompt and judgments */
     int64_t deadline_us; /* ours, monotonic; does not run while the grader is down (grader.h) */
     int64_t expires_us; /* the record's own, monotonic; both CLOCK_NEVER for none */
+    const struct judge_req *first; /* of the same record, started already: shares its judgments with
+                                      this one, whose end is judge_follow; NULL: none */
     void (*done)(struct judge_req *req);
     /* out */
     struct judged result;
@@ -57,6 +64,8 @@ struct judge_req {
     struct prompt prompt;
     struct grader_group group;
     int64_t started_us;
+    int64_t late_us; /* when it is given up because `first` waits for it; CLOCK_NEVER: not yet */
+    size_t shared; /* judgments that are asked for `first` */
     bool asking, cancelled;
 };
 
@@ -64,6 +73,10 @@ bool judge_start(struct judge *j, struct judge_req *req);
 
 /* Whether records should be brought: not while the grader is down, they would only wait here. */
 bool judge_can_take(const struct judge *j);
+
+/* `first` is done, this one is not: takes over what is shared, and has until `late_us` for the
+ * rest. True: there is none, `done` is not called. */
+bool judge_follow(struct judge_req *req, int64_t late_us);
 
 /* Asks nothing more; what is on its way may still be judged. For a record that is no longer ours.
  * `done` follows, and so it does after judge_cancel. */

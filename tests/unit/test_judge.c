@@ -425,6 +425,196 @@ static void each_answer_is_kept_when_it_comes(void **state RBR_UNUSED)
     cache_free(cache);
 }
 
+/* ---- two policies */
+
+/* The second asks q0 too, of all types; and another. */
+#define SECOND_POLICY(options)                                                                     \
+    "policy: {id: second}\n"                                                                       \
+    "prompt_template: \"{response} {question}\"\n"                                                 \
+    "completion_class_order: [good, bad]\n"                                                        \
+    "completion_classes:\n"                                                                        \
+    "  good: {plain: {other: true, so: true}}\n"                                                   \
+    "  bad: {plain: {not: {other: true, so: true}}}\n"                                             \
+    "simple_propositions:\n"                                                                       \
+    "  other: {prompt: \"Is it kind?\"}\n"                                                         \
+    "  so: {prompt: \"Is it so?\"}\n" options
+
+/* The bench's own request is the first; `second` is the other policy's. */
+struct pair {
+    struct bench *b;
+    struct judge judge;
+    struct arena arena;
+    struct judge_req second;
+    int done;
+};
+
+static void on_second_done(struct judge_req *req)
+{
+    CONTAINER_OF(req, struct pair, second)->done++;
+}
+
+static struct pair *pair_new(const char *first, const char *second)
+{
+    struct pair *p = mem_alloc(sizeof(*p));
+    p->b = bench_new(first);
+    p->judge = p->b->judge;
+    p->judge.policy = grading_policy(second);
+    arena_init(&p->arena, 1 << 20);
+    p->second = p->b->req;
+    p->second.arena = &p->arena;
+    p->second.done = on_second_done;
+    p->second.first = &p->b->req;
+    return p;
+}
+
+static void pair_free(struct pair *p)
+{
+    policy_free((struct policy *)(uintptr_t)p->judge.policy);
+    arena_done(&p->arena);
+    bench_free(p->b);
+    mem_free(p);
+}
+
+static const struct judgment *second_of(const struct pair *p, const char *name)
+{
+    return &p->second.result.judgments[policy_find_proposition(p->judge.policy, str_z(name))];
+}
+
+static void a_question_of_both_policies_is_asked_once(void **state RBR_UNUSED)
+{
+    struct pair *p = pair_new(POLICY(""), SECOND_POLICY(""));
+    assert_false(judge_start(&p->b->judge, &p->b->req));
+    assert_false(judge_start(&p->judge, &p->second));
+    assert_int_equal(second_of(p, "so")->status, JUDGMENT_SHARED);
+    assert_int_equal(second_of(p, "other")->status, JUDGMENT_PENDING);
+    run(p->b);
+    assert_int_equal(p->b->done, 1);
+    assert_int_equal(p->done, 0); /* all of its own is answered, and it waits to be told */
+    assert_true(judge_follow(&p->second, CLOCK_NEVER));
+    assert_int_equal(p->done, 0);
+    assert_int_equal(p->b->server.requests, 2);
+    assert_int_equal(p->second.result.status, STATUS_OK);
+    assert_int_equal(second_of(p, "so")->status, JUDGMENT_GRADED);
+    assert_true(second_of(p, "so")->probability == judgment(p->b, "q0")->probability);
+    assert_true(second_of(p, "so")->mass == judgment(p->b, "q0")->mass);
+    assert_true(second_of(p, "so")->cached && second_of(p, "so")->attempts == 0);
+    assert_false(second_of(p, "other")->cached);
+    assert_int_equal(p->second.result.use.requests, 1);
+    pair_free(p);
+}
+
+static void what_the_first_has_at_once_the_second_has_at_once(void **state RBR_UNUSED)
+{
+    struct pair *p = pair_new(POLICY(""), SECOND_POLICY(""));
+    struct cache *cache = p->b->judge.cache = cache_mem_new(1 << 16);
+    assert_false(judge_start(&p->b->judge, &p->b->req));
+    run(p->b);
+    again(p->b);
+    assert_true(judge_start(&p->b->judge, &p->b->req)); /* the judge of the second has no cache */
+    assert_false(judge_start(&p->judge, &p->second));
+    assert_int_equal(second_of(p, "so")->status, JUDGMENT_GRADED);
+    assert_string_equal(p->second.result.use.response_model, "m-1");
+    assert_false(judge_follow(&p->second, CLOCK_NEVER));
+    run(p->b);
+    assert_int_equal(p->done, 1);
+    assert_int_equal(p->b->server.requests, 2);
+    pair_free(p);
+    cache_free(cache);
+}
+
+static void the_same_questions_alone_need_no_request(void **state RBR_UNUSED)
+{
+    struct pair *p = pair_new(SECOND_POLICY(""), SECOND_POLICY(""));
+    assert_false(judge_start(&p->b->judge, &p->b->req));
+    assert_false(judge_start(&p->judge, &p->second));
+    run(p->b);
+    assert_true(judge_follow(&p->second, CLOCK_NEVER));
+    assert_int_equal(p->b->server.requests, 2);
+    assert_int_equal(p->second.result.use.requests, 0);
+    assert_string_equal(p->second.result.use.response_model, "m-1");
+    assert_strs(p->second.result.grader_name, STR("g"));
+    pair_free(p);
+}
+
+/* One question has one fate. */
+static void what_failed_for_the_first_is_not_asked_again(void **state RBR_UNUSED)
+{
+    struct pair *p = pair_new(SECOND_POLICY(""), SECOND_POLICY(""));
+    p->b->reply = (struct fixture_reply){.delay_us = 1000, .status = 400};
+    assert_false(judge_start(&p->b->judge, &p->b->req));
+    assert_false(judge_start(&p->judge, &p->second));
+    run(p->b);
+    assert_true(judge_follow(&p->second, CLOCK_NEVER));
+    assert_int_equal(p->b->server.requests, 2);
+    assert_int_equal(second_of(p, "so")->status, JUDGMENT_UNGRADED);
+    assert_int_equal(second_of(p, "so")->reason, judgment(p->b, "so")->reason);
+    assert_false(second_of(p, "so")->cached);
+    pair_free(p);
+}
+
+/* What is too little for the first has no number that the second could take. */
+static void each_policy_has_its_own_least_mass(void **state RBR_UNUSED)
+{
+    static const char *const least[] = {"grading: {min_mass: 0.3}\n", "grading: {min_mass: 0.6}\n"};
+    for (size_t i = 0; i < 2; i++) {
+        char first[2048], second[2048];
+        (void)snprintf(first, sizeof(first), "%s%s", SECOND_POLICY(""), least[i]);
+        (void)snprintf(second, sizeof(second), "%s%s", SECOND_POLICY(""), least[1 - i]);
+        struct pair *p = pair_new(first, second);
+        p->b->reply.body = fixture_chat(p->b->body, 0.4, 0.1);
+        assert_false(judge_start(&p->b->judge, &p->b->req));
+        assert_false(judge_start(&p->judge, &p->second));
+        run(p->b);
+        assert_int_equal(p->done, i);
+        if (i == 0)
+            assert_true(judge_follow(&p->second, CLOCK_NEVER));
+        assert_int_equal(p->b->server.requests, i == 0 ? 2 : 4);
+        const struct judgment *strict = i == 0 ? second_of(p, "so") : judgment(p->b, "so");
+        const struct judgment *lax = i == 0 ? judgment(p->b, "so") : second_of(p, "so");
+        assert_int_equal(strict->status, JUDGMENT_UNGRADED);
+        assert_int_equal(strict->reason, REASON_LOW_PROBABILITY_MASS);
+        assert_true(strict->mass > 0.49 && strict->mass < 0.51);
+        assert_int_equal(lax->status, JUDGMENT_GRADED);
+        assert_true(lax->probability > 0.79 && lax->probability < 0.81);
+        pair_free(p);
+    }
+}
+
+static void the_second_has_until_then_and_no_longer(void **state RBR_UNUSED)
+{
+    struct pair *p = pair_new(POLICY(""), SECOND_POLICY(""));
+    p->b->record.record.response_type = STR("checks"); /* the first is settled at once */
+    assert_true(judge_start(&p->b->judge, &p->b->req));
+    p->b->record.record.response_type = STR("plain");
+    p->b->reply.delay_us = CLOCK_NEVER;
+    assert_false(judge_start(&p->judge, &p->second));
+    int64_t until = p->b->clock.now_us + SECOND / 2;
+    assert_false(judge_follow(&p->second, until));
+    run(p->b);
+    assert_int_equal(p->b->clock.now_us, until);
+    assert_int_equal(p->done, 1);
+    assert_int_equal(p->second.result.status, STATUS_EXPIRED);
+    assert_int_equal(p->second.result.reason, REASON_DEADLINE);
+    assert_non_null(strstr(p->second.result.detail, "other reward"));
+    pair_free(p);
+}
+
+static void what_a_first_leaves_at_its_deadline_the_second_leaves(void **state RBR_UNUSED)
+{
+    struct pair *p = pair_new(SECOND_POLICY(""), SECOND_POLICY(""));
+    p->b->reply.delay_us = CLOCK_NEVER;
+    assert_false(judge_start(&p->b->judge, &p->b->req));
+    assert_false(judge_start(&p->judge, &p->second));
+    (void)tick(p->b);
+    judge_cancel(&p->b->req);
+    judge_cancel(&p->second);
+    run(p->b);
+    assert_int_equal(p->b->done, 1);
+    assert_true(judge_follow(&p->second, CLOCK_NEVER));
+    assert_int_equal(p->second.result.status, STATUS_EXPIRED);
+    pair_free(p);
+}
+
 static void a_prompt_that_does_not_fit_fails_by_name(void **state RBR_UNUSED)
 {
     char *text = mem_alloc(100000);
@@ -461,6 +651,13 @@ int main(void)
         cmocka_unit_test(a_failure_is_not_kept),
         cmocka_unit_test(given_labels_are_not_kept),
         cmocka_unit_test(each_answer_is_kept_when_it_comes),
+        cmocka_unit_test(a_question_of_both_policies_is_asked_once),
+        cmocka_unit_test(what_the_first_has_at_once_the_second_has_at_once),
+        cmocka_unit_test(the_same_questions_alone_need_no_request),
+        cmocka_unit_test(what_failed_for_the_first_is_not_asked_again),
+        cmocka_unit_test(each_policy_has_its_own_least_mass),
+        cmocka_unit_test(the_second_has_until_then_and_no_longer),
+        cmocka_unit_test(what_a_first_leaves_at_its_deadline_the_second_leaves),
         cmocka_unit_test(a_prompt_that_does_not_fit_fails_by_name),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
