@@ -1,70 +1,26 @@
 """`rbr fit`: weights and losses as an independent AdamW over the same pairs; same bytes; what is refused.
 
-The reference is plain Python: features from tests/support/reference.py, pairs as differences, the update as PyTorch's
-documentation of AdamW states it. PyTorch itself is not used: 200 MB for a dozen lines.
+The reference is plain Python (tests/support/reference_fit.py). PyTorch itself is 150 MB of Debian packages and runs where it is
+installed: with RBR_LONG_TESTS=1 it must be.
 """
 
 import hashlib
 import json
 import math
-import operator
+import os
 import re
+import subprocess
 
 import pytest
 import yaml
 
 import ranked
 from reference import Policy
+from reference_fit import STEPS, adamw, differences
 from worker import ROOT, rbr
 
 SAFETY = ROOT / "config" / "policies" / "safety.yaml"
-STEPS, LEARNING_RATE, DECAY, BETA1, BETA2, EPSILON = 1000, 0.01, 0.05, 0.9, 0.999, 1e-8
-
-
-def dot(a, b):
-    return sum(map(operator.mul, a, b))
-
-
-# ---- the reference -----------------------------------------------------------------------------------
-
-
-def features(policy, row):
-    response_type, p = row["response_type"], row["propositions"]
-    values = {**policy.with_derived(p), **policy.product_classes(response_type, p)}
-    return [values[name] for name in policy.features(response_type)]
-
-
-def differences(policy, rows, response_type):
-    """(phi(worse) - phi(better), margin + R_rm(worse) - R_rm(better)) of every pair."""
-    ordering = ranked.ORDERINGS[response_type]
-    prompts = {}
-    for row in rows:
-        if row["response_type"] == response_type:
-            prompts.setdefault(row["prompt_id"], []).append((row, features(policy, row)))
-    for items in prompts.values():
-        for better, phi_better in items:
-            for worse, phi_worse in items:
-                if worse["labels"]["rank"] in ordering.get(better["labels"]["rank"], []):
-                    yield (list(map(operator.sub, phi_worse, phi_better)),
-                           1 + worse["reward_model_score"] - better["reward_model_score"])
-
-
-def adamw(pairs):
-    """(weights, training loss before each step and after the last)"""
-    n, k = len(pairs), len(pairs[0][0])
-    w, m, v, curve = [0.0] * k, [0.0] * k, [0.0] * k, []
-    for t in range(1, STEPS + 2):
-        hinges = [(h, d) for d, offset in pairs if (h := offset + dot(w, d)) > 0]
-        curve.append(sum(h for h, _ in hinges) / n)
-        if t > STEPS:
-            break
-        g = [sum(column) / n for column in zip(*(d for _, d in hinges))] or [0.0] * k
-        for i in range(k):
-            w[i] -= LEARNING_RATE * DECAY * w[i]
-            m[i] = BETA1 * m[i] + (1 - BETA1) * g[i]
-            v[i] = BETA2 * v[i] + (1 - BETA2) * g[i] ** 2
-            w[i] -= LEARNING_RATE * (m[i] / (1 - BETA1**t)) / (math.sqrt(v[i] / (1 - BETA2**t)) + EPSILON)
-    return w, curve
+DEBIANS_PYTHON = "/usr/bin/python3"  # the one that python3-torch is for
 
 
 # ---- fixtures ----------------------------------------------------------------------------------------
@@ -89,8 +45,18 @@ def fit(folder, *more, out="out.yaml"):
 # ---- the fit -----------------------------------------------------------------------------------------
 
 
+def fitted_by_torch(pairs):
+    ran = subprocess.run([DEBIANS_PYTHON, ROOT / "tests" / "support" / "torch_adamw.py"], input=json.dumps(pairs), capture_output=True, text=True,
+                         timeout=250, check=False)
+    if ran.returncode == 3 and not os.environ.get("RBR_LONG_TESTS"):
+        pytest.skip("SKIPPED: no PyTorch (Debian's python3-torch); RBR_LONG_TESTS=1 ./dev test installs it")
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
 @pytest.mark.timeout(300)
-def test_weights_and_losses_are_the_reference(files, rows):
+@pytest.mark.parametrize("reference", [adamw, fitted_by_torch])
+def test_weights_and_losses_are_the_reference(files, rows, reference):
     result = fit(files, "--held-out", "0")
     assert result.returncode == 0, result.stderr
     policy, fitted = Policy(SAFETY), yaml.safe_load((files / "out.yaml").read_text())["weights"]
@@ -99,7 +65,7 @@ def test_weights_and_losses_are_the_reference(files, rows):
     assert sum(int(b[1]) for b in blocks) >= 5000
     for response_type, n, curve in blocks:
         pairs = list(differences(policy, rows, response_type))
-        weights, losses = adamw(pairs)
+        weights, losses = reference(pairs)
         assert len(pairs) == int(n) and len(weights) >= 18
         assert list(fitted[response_type]) == policy.features(response_type)
         assert list(fitted[response_type].values()) == pytest.approx(weights, abs=1e-4)
