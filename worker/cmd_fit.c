@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,9 @@ enum {
     KEY_OUT = 0x500,
     KEY_ORDERINGS,
     KEY_IGNORE,
+    KEY_BOUNDS,
+    KEY_OPTIMIZER,
+    KEY_CENTER,
     KEY_NO_REWARD_MODEL,
     KEY_STEPS,
     KEY_LEARNING_RATE,
@@ -43,28 +47,44 @@ enum {
     KEY_SPLIT,
     KEY_HELD_OUT,
     KEY_SEED,
-    IGNORED_MAX = 64,
+    NAMED_MAX = 64, /* --ignore, and --bounds */
     OUTPUT_MAX = 16 << 20, /* bytes */
+};
+
+/* --bounds FEATURE=LOWER:UPPER; NAN: that side is left as it is. */
+struct bounds {
+    struct str feature;
+    double lower, upper;
 };
 
 struct arguments {
     struct options options;
     const char *data, *out, *orderings;
-    struct str ignored[IGNORED_MAX];
+    struct str ignored[NAMED_MAX];
     size_t n_ignored;
-    bool no_reward_model;
+    struct bounds bounds[NAMED_MAX];
+    size_t n_bounds;
+    bool no_reward_model, center;
+    bool stepwise; /* an option of AdamW's is given */
+    enum optimizer optimizer;
     struct pairs_options pairs;
     struct adamw_options adamw;
+    double exact_decay;
 };
 
 static const struct argp_option option_list[] = {
     {"out", KEY_OUT, "FILE", 0, "the overlay to write", 0},
     {"orderings", KEY_ORDERINGS, "FILE", 0, "which label ranks above which", 0},
     {"ignore", KEY_IGNORE, "FEATURE", 0, "keep this feature's weight at 0; may be repeated", 0},
+    {"bounds", KEY_BOUNDS, "FEATURE=LOWER:UPPER", 0,
+     "keep this feature's weight there; either side may be left out; with --optimizer exact", 0},
+    {"center", KEY_CENTER, 0, 0, "shift the rewards so that the best completions have 0", 0},
     {"no-reward-model", KEY_NO_REWARD_MODEL, 0, 0, "leave reward_model_score out of the loss", 0},
+    {"optimizer", KEY_OPTIMIZER, "HOW", 0,
+     "the released procedure (adamw), or to the least loss (exact)", 1},
     {"steps", KEY_STEPS, "N", 0, "AdamW steps (1000)", 1},
     {"learning-rate", KEY_LEARNING_RATE, "X", 0, "(0.01)", 1},
-    {"decay", KEY_DECAY, "X", 0, "weight decay (0.05)", 1},
+    {"decay", KEY_DECAY, "X", 0, "weight decay (adamw 0.05, exact 0)", 1},
     {"held-out", KEY_HELD_OUT, "SHARE", 0, "not trained on (0.05)", 2},
     {"split", KEY_SPLIT, "HOW", 0, "hold out a share of the prompts (prompt) or pairs (pair)", 2},
     {"seed", KEY_SEED, "N", 0, "of the split (1)", 2},
@@ -95,10 +115,39 @@ static uint64_t whole(const char *arg, uint64_t min, uint64_t max, const char *n
     return v;
 }
 
+static double bound(struct str text, const struct argp_state *state)
+{
+    double v = NAN;
+    if (text.n > 0 && (!num_parse_f64(text, &v) || fabs(v) > WEIGHT_MAX))
+        argp_error(state, "--bounds: '%.*s' is no number from -1e6 to 1e6", STR_ARGS(text));
+    return v;
+}
+
+static void add_bounds(struct arguments *a, const char *arg, const struct argp_state *state)
+{
+    const char *equals = strrchr(arg, '='), *colon = equals != NULL ? strchr(equals, ':') : NULL;
+    if (a->n_bounds == NAMED_MAX)
+        argp_error(state, "at most %d --bounds options", NAMED_MAX);
+    else if (colon == NULL)
+        argp_error(state, "--bounds is FEATURE=LOWER:UPPER, not '%s'", arg);
+    else
+        a->bounds[a->n_bounds++] = (struct bounds){
+            .feature = {arg, (size_t)(equals - arg)},
+            .lower = bound((struct str){equals + 1, (size_t)(colon - equals - 1)}, state),
+            .upper = bound(str_z(colon + 1), state),
+        };
+}
+
 static error_t parse_method(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
+    a->stepwise |= key == KEY_STEPS || key == KEY_LEARNING_RATE;
     switch (key) {
+    case KEY_OPTIMIZER:
+        a->optimizer = strcmp(arg, "exact") == 0 ? OPTIMIZER_EXACT : OPTIMIZER_ADAMW;
+        if (strcmp(arg, "exact") != 0 && strcmp(arg, "adamw") != 0)
+            argp_error(state, "--optimizer is adamw or exact, not '%s'", arg);
+        return 0;
     case KEY_STEPS:
         a->adamw.steps = (size_t)whole(arg, 1, 1000000, "steps", state);
         return 0;
@@ -106,7 +155,7 @@ static error_t parse_method(int key, char *arg, struct argp_state *state)
         a->adamw.learning_rate = number(arg, 1e-9, 1, "learning-rate", state);
         return 0;
     case KEY_DECAY:
-        a->adamw.decay = number(arg, 0, 1, "decay", state);
+        a->adamw.decay = a->exact_decay = number(arg, 0, 1, "decay", state);
         return 0;
     case KEY_HELD_OUT:
         a->pairs.held_out = number(arg, 0, 0.9, "held-out", state);
@@ -138,10 +187,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->orderings = arg;
         return 0;
     case KEY_IGNORE:
-        if (a->n_ignored == IGNORED_MAX)
-            argp_error(state, "at most %d --ignore options", IGNORED_MAX);
+        if (a->n_ignored == NAMED_MAX)
+            argp_error(state, "at most %d --ignore options", NAMED_MAX);
         else
             a->ignored[a->n_ignored++] = str_z(arg);
+        return 0;
+    case KEY_BOUNDS:
+        add_bounds(a, arg, state);
+        return 0;
+    case KEY_CENTER:
+        a->center = true;
         return 0;
     case KEY_NO_REWARD_MODEL:
         a->no_reward_model = true;
@@ -154,6 +209,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (a->data == NULL || a->out == NULL || a->options.n_policies == 0)
             argp_error(state, "DATA, --policy and --out are needed");
+        else if (a->n_bounds > 0 && a->optimizer != OPTIMIZER_EXACT)
+            argp_error(state, "--bounds needs --optimizer exact: AdamW as released has none");
+        else if (a->stepwise && a->optimizer == OPTIMIZER_EXACT)
+            argp_error(state, "--steps and --learning-rate are AdamW's; exact goes on to the end");
         return 0;
     default:
         return parse_method(key, arg, state);
@@ -205,25 +264,52 @@ static enum err_code read_rows(struct rows *rows, const char *path, struct err *
 /* ---- fitting ----------------------------------------------------------------------------------
  */
 
-/* Marks the features that --ignore names; each name must be a feature of a fitted type. */
-static enum err_code mark_ignored(const struct arguments *a, struct fit *fit, struct err *err)
+/* Whether an option's FEATURE, TYPE.FEATURE or * names this feature. */
+static bool is_named(const struct response_type *type, const struct feature *f, struct str name)
 {
-    for (size_t n = 0; n < a->n_ignored; n++) {
-        bool found = false;
-        for (size_t t = 0; t < fit->n; t++) {
-            const struct pairs *p = &fit->items[t].pairs;
-            for (size_t i = 0; i < p->n_features; i++) {
-                if (!str_eq(fit->policy->response_types[p->response_type].features[i].name,
-                            a->ignored[n]))
-                    continue;
-                fit->items[t].ignored[i] = found = true;
-            }
+    return str_eq(f->name, name) || str_eq(name, STR("*")) ||
+           (name.n == type->name.n + 1 + f->name.n && str_has_prefix(name, type->name) &&
+            name.p[type->name.n] == '.' &&
+            str_eq(str_sub(name, type->name.n + 1, name.n), f->name));
+}
+
+/* Ignores or bounds (`bounds` not NULL) what `name` names: a feature of a fitted type at least. */
+static enum err_code limit(struct fit *fit, struct str name, const struct bounds *bounds,
+                           struct err *err)
+{
+    bool found = false;
+    for (size_t t = 0; t < fit->n; t++) {
+        struct fitted *f = &fit->items[t];
+        const struct response_type *type = &fit->policy->response_types[f->pairs.response_type];
+        for (size_t i = 0; i < f->pairs.n_features; i++) {
+            if (!is_named(type, &type->features[i], name))
+                continue;
+            found = true;
+            f->ignored[i] |= bounds == NULL;
+            if (bounds != NULL && !isnan(bounds->lower))
+                f->lower[i] = bounds->lower;
+            if (bounds != NULL && !isnan(bounds->upper))
+                f->upper[i] = bounds->upper;
+            if (f->lower[i] > f->upper[i])
+                return err_set(err, ERR_INVALID,
+                               "--bounds %.*s: the lower bound %g of %.*s is above its upper %g",
+                               STR_ARGS(name), f->lower[i], STR_ARGS(type->features[i].name),
+                               f->upper[i]);
         }
-        if (!found)
-            return err_set(err, ERR_INVALID, "--ignore %.*s: no such feature in the fitted types",
-                           STR_ARGS(a->ignored[n]));
     }
-    return ERR_OK;
+    return found ? ERR_OK
+                 : err_set(err, ERR_INVALID, "--%s %.*s: no such feature in the fitted types",
+                           bounds != NULL ? "bounds" : "ignore", STR_ARGS(name));
+}
+
+static enum err_code limit_features(const struct arguments *a, struct fit *fit, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < a->n_ignored; i++)
+        code = limit(fit, a->ignored[i], NULL, err);
+    for (size_t i = 0; code == ERR_OK && i < a->n_bounds; i++)
+        code = limit(fit, a->bounds[i].feature, &a->bounds[i], err);
+    return code;
 }
 
 static enum err_code make_pairs(struct fit *fit, const struct rows *rows, struct err *err)
@@ -235,9 +321,9 @@ static enum err_code make_pairs(struct fit *fit, const struct rows *rows, struct
     for (size_t t = 0; code == ERR_OK && t < fit->policy->n_response_types; t++) {
         if (!seen[t])
             continue;
-        struct fitted *f = &fit->items[fit->n++];
-        code = pairs_make(rows, fit->orderings, t, &fit->pairs, &f->pairs, err);
-        f->ignored = mem_array(f->pairs.n_features + 1, sizeof(*f->ignored));
+        struct pairs pairs;
+        code = pairs_make(rows, fit->orderings, t, &fit->pairs, &pairs, err);
+        fitted_init(&fit->items[fit->n++], &pairs);
     }
     if (code != ERR_OK)
         (void)err_wrap(err, "%.*s", STR_ARGS(fit->data.name));
@@ -294,7 +380,7 @@ static enum err_code fit_weights(const struct arguments *a, struct fit *fit, str
     enum err_code code = read_data(a, fit, &rows, err);
     rows_done(&rows);
     if (code == ERR_OK)
-        code = mark_ignored(a, fit, err);
+        code = limit_features(a, fit, err);
     for (size_t i = 0; code == ERR_OK && i < fit->n; i++)
         code = fitted_fit(fit, &fit->items[i], err);
     return code == ERR_OK ? write_results(a, fit, err) : code;
@@ -319,7 +405,10 @@ int cmd_fit(int argc, char **argv)
         .policy = policy,
         .orderings = &orderings,
         .pairs = a.pairs,
+        .optimizer = a.optimizer,
+        .center = a.center,
         .adamw = a.adamw,
+        .exact_decay = a.exact_decay,
         .items = mem_array(policy->n_response_types, sizeof(*fit.items)),
     };
     if (a.orderings == NULL)

@@ -1,32 +1,123 @@
 #include "fit/fitted.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
-#include "base/json.h"
 #include "base/mem.h"
 
-enum { CURVE_POINTS = 10, LABEL_WIDTH = 40 };
-
-static const struct response_type *type_of(const struct fit *fit, const struct fitted *f)
+const struct response_type *fitted_type(const struct fit *fit, const struct fitted *f)
 {
     return &fit->policy->response_types[f->pairs.response_type];
 }
 
-enum err_code fitted_fit(const struct fit *fit, struct fitted *f, struct err *err)
+void fitted_init(struct fitted *f, const struct pairs *pairs)
 {
-    const size_t k = f->pairs.n_features;
-    const struct response_type *type = type_of(fit, f);
-    f->weights = mem_array(k + 1, sizeof(*f->weights));
+    const size_t k = pairs->n_features;
+    *f = (struct fitted){
+        .pairs = *pairs,
+        .weights = mem_array(k + 1, sizeof(*f->weights)),
+        .ignored = mem_array(k + 1, sizeof(*f->ignored)),
+        .lower = mem_array(k + 1, sizeof(*f->lower)),
+        .upper = mem_array(k + 1, sizeof(*f->upper)),
+    };
+    for (size_t i = 0; i < k; i++) {
+        f->lower[i] = -WEIGHT_MAX;
+        f->upper[i] = WEIGHT_MAX;
+    }
+}
+
+/* ---- fitting ----------------------------------------------------------------------------------
+ */
+
+static void fit_exactly(const struct fit *fit, struct fitted *f)
+{
+    for (size_t i = 0; i < f->pairs.n_features; i++)
+        if (f->ignored[i])
+            f->lower[i] = f->upper[i] = 0;
+    const struct exact_options options = {
+        .lower = f->lower, .upper = f->upper, .decay = fit->exact_decay};
+    exact_fit(&f->pairs, &options, f->weights, &f->exact);
+}
+
+static enum err_code fit_by_steps(const struct fit *fit, struct fitted *f, struct err *err)
+{
+    const struct response_type *type = fitted_type(fit, f);
     f->curve = mem_array(fit->adamw.steps + 1, sizeof(*f->curve));
     adamw_fit(&f->pairs, f->ignored, &fit->adamw, f->weights, f->curve);
-    for (size_t i = 0; i < k; i++)
-        if (!(fabs(f->weights[i]) <= 1e6))
+    for (size_t i = 0; i < f->pairs.n_features; i++)
+        if (!(fabs(f->weights[i]) <= WEIGHT_MAX))
             return err_set(err, ERR_RANGE,
-                           "%.*s: the weight of %.*s left +-1e6; use fewer --steps or a smaller "
+                           "the weight of %.*s left +-1e6; use fewer --steps or a smaller "
                            "--learning-rate",
-                           STR_ARGS(type->name), STR_ARGS(type->features[i].name));
+                           STR_ARGS(type->features[i].name));
+    return ERR_OK;
+}
+
+/* Whether a constant taken off the class weights is a constant taken off every reward: only when
+ * the classes' probabilities, which add up to 1, are all features with weights that may move. */
+static enum err_code can_center(const struct fit *fit, const struct fitted *f, struct err *err)
+{
+    const struct response_type *type = fitted_type(fit, f);
+    bool weighted[POLICY_CLASSES_MAX] = {false};
+    for (size_t i = 0; i < type->n_features; i++) {
+        bool is_free = !f->ignored[i] && f->lower[i] == -WEIGHT_MAX && f->upper[i] == WEIGHT_MAX;
+        if (type->features[i].kind == FEATURE_CLASS)
+            weighted[type->features[i].index] = is_free;
+    }
+    for (size_t k = 0; k < fit->policy->n_classes; k++)
+        if (type->has_rule[k] && !weighted[k])
+            return err_set(err, ERR_INVALID,
+                           "--center moves the weights of all classes, and %.*s is no feature, or "
+                           "is ignored or bounded; change that, or do without",
+                           STR_ARGS(fit->policy->classes[k]));
+    return ERR_OK;
+}
+
+/* The completions that nothing ranks above, of those trained on. */
+static void mark_best(const struct fit *fit, const struct fitted *f, bool *best)
+{
+    const struct pairs *p = &f->pairs;
+    const struct ordering *o = &fit->orderings->types[p->response_type];
+    bool top[ORDERING_LABELS_MAX];
+    for (size_t i = 0; i < o->n; i++) {
+        top[i] = true;
+        for (size_t j = 0; j < o->n; j++)
+            top[i] = top[i] && !o->above[j][i];
+    }
+    for (size_t i = 0; i < p->n_train; i++)
+        best[p->items[i].better] = top[p->labels[p->items[i].better]];
+}
+
+static void center(const struct fit *fit, struct fitted *f)
+{
+    const struct pairs *p = &f->pairs;
+    const struct response_type *type = fitted_type(fit, f);
+    double *scores = mem_array(p->n_rows, sizeof(*scores)), sum = 0;
+    bool *best = mem_array(p->n_rows, sizeof(*best));
+    pairs_scores(p, false, f->weights, scores);
+    mark_best(fit, f, best);
+    for (size_t i = 0; i < p->n_rows; i++) {
+        sum += best[i] ? scores[i] : 0;
+        f->n_centred += best[i];
+    }
+    f->centre = f->n_centred > 0 ? sum / (double)f->n_centred : 0;
+    for (size_t i = 0; i < type->n_features; i++)
+        if (type->features[i].kind == FEATURE_CLASS)
+            f->weights[i] -= f->centre;
+    mem_free(scores);
+    mem_free(best);
+}
+
+enum err_code fitted_fit(const struct fit *fit, struct fitted *f, struct err *err)
+{
+    enum err_code code = fit->center ? can_center(fit, f, err) : ERR_OK;
+    if (code == ERR_OK && fit->optimizer == OPTIMIZER_ADAMW)
+        code = fit_by_steps(fit, f, err);
+    else if (code == ERR_OK)
+        fit_exactly(fit, f);
+    if (code != ERR_OK)
+        return err_wrap(err, "%.*s", STR_ARGS(fitted_type(fit, f)->name));
+    if (fit->center)
+        center(fit, f);
     return ERR_OK;
 }
 
@@ -35,217 +126,7 @@ void fitted_done(struct fitted *f)
     pairs_done(&f->pairs);
     mem_free(f->weights);
     mem_free(f->ignored);
+    mem_free(f->lower);
+    mem_free(f->upper);
     mem_free(f->curve);
-}
-
-/* ---- ranking error ----------------------------------------------------------------------------
- */
-
-/* The rewards that are compared. RM: R_rm alone. BEFORE: with the policy's weights as they were.
- * RBR: the fitted sum alone. AFTER: both. */
-enum reward_of { OF_RM, OF_BEFORE, OF_RBR, OF_AFTER, REWARDS_OF };
-
-struct ranking {
-    size_t pairs;
-    size_t wrong[REWARDS_OF];
-};
-
-struct scores {
-    double *of[REWARDS_OF]; /* per row; NULL: there is no such reward */
-};
-
-static void scores_init(struct scores *s, const struct fit *fit, const struct fitted *f)
-{
-    const struct pairs *p = &f->pairs;
-    const struct response_type *type = type_of(fit, f);
-    const double *w[REWARDS_OF] = {[OF_RBR] = f->weights, [OF_AFTER] = f->weights};
-    double *before = mem_array(p->n_features + 1, sizeof(*before));
-    for (size_t i = 0; i < p->n_features; i++)
-        before[i] = type->features[i].weight;
-    w[OF_BEFORE] = before;
-    for (size_t r = 0; r < REWARDS_OF; r++) {
-        bool is_there =
-            (r != OF_RM || fit->pairs.reward_model) && (r != OF_BEFORE || type->has_weights);
-        s->of[r] = is_there ? mem_array(p->n_rows, sizeof(double)) : NULL;
-        if (is_there)
-            pairs_scores(p, r != OF_RBR, w[r], s->of[r]);
-    }
-    mem_free(before);
-}
-
-static void scores_done(struct scores *s)
-{
-    for (size_t r = 0; r < REWARDS_OF; r++)
-        mem_free(s->of[r]);
-}
-
-static void count(struct ranking *to, const struct pair *pair, const struct scores *s)
-{
-    to->pairs++;
-    for (size_t r = 0; r < REWARDS_OF; r++)
-        if (s->of[r] != NULL)
-            to->wrong[r] += s->of[r][pair->worse] >= s->of[r][pair->better];
-}
-
-/* Pairs [from, to), or only those of these two labels when better != SIZE_MAX. */
-static struct ranking ranking_of(const struct pairs *p, const struct scores *s, size_t from,
-                                 size_t to, size_t better, size_t worse)
-{
-    struct ranking sum = {0};
-    for (size_t i = from; i < to; i++)
-        if (better == SIZE_MAX ||
-            (p->labels[p->items[i].better] == better && p->labels[p->items[i].worse] == worse))
-            count(&sum, &p->items[i], s);
-    return sum;
-}
-
-/* ---- the report -------------------------------------------------------------------------------
- */
-
-static void print_ranking(struct buf *out, const char *name, const struct ranking *r,
-                          const struct scores *s)
-{
-    (void)buf_printf(out, "  %-*s %9zu", LABEL_WIDTH, name, r->pairs);
-    for (size_t i = 0; i < REWARDS_OF; i++) {
-        if (s->of[i] == NULL || r->pairs == 0)
-            (void)buf_printf(out, " %8s", "-");
-        else
-            (void)buf_printf(out, " %8.4f", (double)r->wrong[i] / (double)r->pairs);
-    }
-    (void)buf_append_z(out, "\n");
-}
-
-static void print_rankings(const struct fit *fit, const struct fitted *f, const struct scores *s,
-                           struct buf *out)
-{
-    const struct pairs *p = &f->pairs;
-    const struct ordering *o = &fit->orderings->types[p->response_type];
-    char name[2 * LABEL_WIDTH];
-    (void)buf_printf(out, "  %-*s %9s %8s %8s %8s %8s\n", LABEL_WIDTH, "ranking error", "pairs",
-                     "RM", "before", "RBR", "after");
-    for (size_t i = 0; i < o->n; i++) {
-        for (size_t j = 0; j < o->n; j++) {
-            if (!o->above[i][j])
-                continue;
-            struct ranking r = ranking_of(p, s, 0, p->n, i, j);
-            (void)snprintf(name, sizeof(name), "%.*s > %.*s", STR_ARGS(o->labels[i]),
-                           STR_ARGS(o->labels[j]));
-            print_ranking(out, name, &r, s);
-        }
-    }
-    struct ranking train = ranking_of(p, s, 0, p->n_train, SIZE_MAX, SIZE_MAX);
-    struct ranking held = ranking_of(p, s, p->n_train, p->n, SIZE_MAX, SIZE_MAX);
-    print_ranking(out, "all, trained on", &train, s);
-    print_ranking(out, "all, held out", &held, s);
-}
-
-static void print_curve(const struct fit *fit, const struct fitted *f, struct buf *out)
-{
-    size_t shown = SIZE_MAX;
-    for (size_t i = 0; i <= CURVE_POINTS; i++) {
-        size_t step = fit->adamw.steps * i / CURVE_POINTS;
-        if (step != shown)
-            (void)buf_printf(out, "  step %6zu  training loss %.6f\n", step, f->curve[step]);
-        shown = step;
-    }
-}
-
-static void print_losses(const struct fitted *f, const struct scores *s, struct buf *out)
-{
-    const struct pairs *p = &f->pairs;
-    struct pairs_loss train = pairs_loss(p, 0, p->n_train, s->of[OF_AFTER]);
-    struct pairs_loss held = pairs_loss(p, p->n_train, p->n, s->of[OF_AFTER]);
-    if (p->n_train < p->n)
-        (void)buf_printf(out, "  held-out loss %.6f\n", held.mean);
-    (void)buf_printf(out, "  %.2f %% of the training pairs are past their margin\n\n",
-                     100 * train.clipped);
-}
-
-enum err_code fitted_report(const struct fit *fit, struct buf *out)
-{
-    for (size_t t = 0; t < fit->n; t++) {
-        const struct fitted *f = &fit->items[t];
-        const struct response_type *type = type_of(fit, f);
-        struct scores scores;
-        scores_init(&scores, fit, f);
-        (void)buf_printf(out, "%.*s: %zu rows, %zu prompts, %zu pairs (%zu trained on)\n",
-                         STR_ARGS(type->name), f->pairs.n_rows, f->pairs.n_prompts, f->pairs.n,
-                         f->pairs.n_train);
-        print_curve(fit, f, out);
-        print_losses(f, &scores, out);
-        print_rankings(fit, f, &scores, out);
-        (void)buf_append_z(out, "\n");
-        for (size_t i = 0; i < type->n_features; i++)
-            (void)buf_printf(out, "  %-*.*s %+9.4f%s\n", LABEL_WIDTH,
-                             STR_ARGS(type->features[i].name), f->weights[i],
-                             f->ignored[i] ? " (ignored)" : "");
-        (void)buf_append_z(out, "\n");
-        scores_done(&scores);
-    }
-    return out->failed ? ERR_LIMIT : ERR_OK;
-}
-
-/* ---- the overlay ------------------------------------------------------------------------------
- */
-
-static void print_input(struct buf *out, const char *what, const struct fit_input *in)
-{
-    if (in->name.n == 0)
-        return;
-    (void)buf_printf(out, "# %s: ", what);
-    (void)json_quote(out, in->name); /* a name with a line end must stay a comment */
-    (void)buf_printf(out, ", sha256 %s\n", in->sha256);
-}
-
-static void print_provenance(const struct fit *fit, struct buf *out)
-{
-    (void)buf_printf(out, "# Weights fitted by rbr %s: AdamW on the hinge loss over pairs.\n",
-                     RBR_VERSION);
-    print_input(out, "data", &fit->data);
-    print_input(out, "orderings", &fit->orderings_file);
-    (void)buf_append_z(out, "# policy: ");
-    (void)json_quote(out, fit->policy->id);
-    (void)buf_printf(out, ", hash %s\n", fit->policy->hash_hex);
-    (void)buf_printf(out,
-                     "# rows: %zu; reward model in the loss: %s; held out: %g of the %s; seed: "
-                     "%" PRIu64 "\n",
-                     fit->n_rows, fit->pairs.reward_model ? "yes" : "no", fit->pairs.held_out,
-                     fit->pairs.split == SPLIT_PAIR ? "pairs" : "prompts", fit->pairs.seed);
-    (void)buf_printf(out, "# steps: %zu; learning rate: %g; weight decay: %g\n", fit->adamw.steps,
-                     fit->adamw.learning_rate, fit->adamw.decay);
-}
-
-static void print_weights(const struct fit *fit, const struct fitted *f, struct buf *out)
-{
-    const struct pairs *p = &f->pairs;
-    const struct response_type *type = type_of(fit, f);
-    struct scores s;
-    scores_init(&s, fit, f);
-    struct pairs_loss train = pairs_loss(p, 0, p->n_train, s.of[OF_AFTER]);
-    struct pairs_loss held = pairs_loss(p, p->n_train, p->n, s.of[OF_AFTER]);
-    struct ranking all = ranking_of(p, &s, 0, p->n, SIZE_MAX, SIZE_MAX);
-    scores_done(&s);
-    (void)buf_printf(out,
-                     "  # pairs: %zu, of them trained on: %zu; loss: %.6f; held out: %.6f; past "
-                     "the margin: %.4f; ranking error: %.4f\n  ",
-                     p->n, p->n_train, train.mean, held.mean, train.clipped,
-                     (double)all.wrong[OF_AFTER] / (double)all.pairs);
-    (void)json_quote(out, type->name);
-    (void)buf_append_z(out, ":\n");
-    for (size_t i = 0; i < type->n_features; i++) {
-        (void)buf_append_z(out, "    ");
-        (void)json_quote(out, type->features[i].name);
-        (void)buf_printf(out, ": %.9f%s\n", f->weights[i], f->ignored[i] ? " # ignored" : "");
-    }
-}
-
-enum err_code fitted_overlay(const struct fit *fit, struct buf *out)
-{
-    print_provenance(fit, out);
-    if (fit->pairs.reward_model)
-        (void)buf_append_z(out, "reward:\n  reward_model: require\n");
-    (void)buf_append_z(out, "weights:\n");
-    for (size_t t = 0; t < fit->n; t++)
-        print_weights(fit, &fit->items[t], out);
-    return out->failed ? ERR_LIMIT : ERR_OK;
 }

@@ -1,19 +1,30 @@
-/* What a fit found, for people (fitted_report) and for the worker (fitted_overlay).
+/* A fit of one response type or several: weights from pairs, perhaps centred, and what came of it
+ * for people (fitted_report) and for the worker (fitted_overlay; both in fitted_report.c).
  *
- * The ranking error is the share of pairs whose worse completion scores at least as high. Both
- * append to `out`; ERR_LIMIT when it is full. Pure. */
+ * Lifecycle of an item: fitted_init, limits set by the caller, fitted_fit, then read only,
+ * fitted_done. The ranking error is the share of pairs whose worse completion scores at least as
+ * high. Both texts are appended to `out`; ERR_LIMIT when it is full. Pure. */
 #ifndef RBR_FIT_FITTED_H
 #define RBR_FIT_FITTED_H
 
 #include "fit/adamw.h"
+#include "fit/exact.h"
+
+#define WEIGHT_MAX 1e6 /* what a policy takes, either way */
 
 /* One response type. */
 struct fitted {
     struct pairs pairs;
     double *weights; /* per feature */
-    bool *ignored; /* per feature */
-    double *curve; /* training loss, before the first step and after each */
+    bool *ignored; /* per feature: its weight stays 0 */
+    double *lower, *upper; /* per feature: bounds of its weight; EXACT only */
+    double *curve; /* ADAMW: training loss, before the first step and after each */
+    struct exact_result exact; /* EXACT */
+    double centre; /* what centring took off the class weights */
+    size_t n_centred; /* the completions that it took the mean of */
 };
+
+enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_EXACT };
 
 /* A file that went into the fit. */
 struct fit_input {
@@ -25,15 +36,23 @@ struct fit {
     const struct policy *policy;
     const struct orderings *orderings;
     struct pairs_options pairs;
+    enum optimizer optimizer;
     struct adamw_options adamw;
+    double exact_decay; /* EXACT */
+    bool center; /* the best labels' completions get 0 in the mean, R_rm left out */
     struct fit_input data, orderings_file;
     size_t n_rows;
     struct fitted *items; /* in the policy's order; types without rows are left out */
     size_t n;
 };
 
-/* Fits item `f`, whose pairs and `ignored` are there. ERR_RANGE when a weight leaves what a policy
- * takes. */
+const struct response_type *fitted_type(const struct fit *fit, const struct fitted *f);
+
+/* An item for these pairs, which it takes over: nothing ignored, nothing bounded. */
+void fitted_init(struct fitted *f, const struct pairs *pairs);
+
+/* Fits the item. ERR_RANGE when a weight leaves what a policy takes; ERR_INVALID when it cannot be
+ * centred. */
 enum err_code fitted_fit(const struct fit *fit, struct fitted *f, struct err *err) RBR_MUST_CHECK;
 void fitted_done(struct fitted *f);
 
