@@ -4,6 +4,8 @@ import pytest
 
 import soak
 
+pytestmark = pytest.mark.alone
+
 
 NO_OTHER_FAULTS = ("--records", "0", "--zombies", "0", "--twins", "0", "--terms", "0", "--broker-kills", "0", "--points", "0", "--rounds", "0",
                    "--calm", "2")

@@ -6,6 +6,8 @@ import pathlib
 import signal
 import time
 
+import pytest
+
 import records
 from kafka import KafkaProducer
 
@@ -43,6 +45,7 @@ def test_a_signal_while_starting_ends_the_worker_at_once(scene):
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.alone
 def test_a_stop_while_kafka_does_not_answer_is_bounded(scene):
     """The worker gives up after drain + 15 s; the next one with its transactional id goes on, each record once."""
     scene.create(partitions=2)

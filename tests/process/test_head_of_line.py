@@ -17,6 +17,8 @@ import records
 import topics
 import verify
 
+pytestmark = pytest.mark.alone
+
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 PAIRS = 5 if os.environ.get("RBR_LONG_TESTS") else 3
 PARTITIONS = 4

@@ -14,6 +14,8 @@ import pytest
 
 import worker
 
+pytestmark = pytest.mark.alone
+
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 LONG = bool(os.environ.get("RBR_LONG_TESTS"))
 BACKLOG_BYTES = (2000 if LONG else 200) << 20

@@ -9,6 +9,8 @@ import records
 from kafka_broker import Broker
 from scene import Scene
 
+pytestmark = pytest.mark.alone
+
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 AWAY_SECONDS = 10
 

@@ -8,6 +8,8 @@ import rounds
 from rounds import Round
 from worker import binary
 
+pytestmark = pytest.mark.alone
+
 # The first batch has another past than the second, and a record of the middle another than the first.
 KILLS = [("kill", p, n) for p in rounds.POINTS for n in ((5,) if p in rounds.PER_RECORD else (1, 2) if p in rounds.PER_BATCH else (1,))]
 PAUSES = [("stop", p, 1) for p in rounds.PER_BATCH]

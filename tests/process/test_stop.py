@@ -12,6 +12,8 @@ import records
 from kafka_broker import Broker
 from scene import Scene
 
+pytestmark = pytest.mark.alone
+
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 DRAIN_SECONDS, SLACK_SECONDS = 2, 6
 GAVE_UP_SECONDS = 15  # beyond the drain: then a worker ends without Kafka
