@@ -1,6 +1,7 @@
 #include "base/num.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -144,6 +145,31 @@ bool num_parse_size(struct str s, uint64_t *ret)
         return false;
     *ret = (uint64_t)rint(v);
     return true;
+}
+
+enum { MILLION = 1000000, DECIMALS = 6 };
+
+bool num_parse_millionths(struct str s, uint64_t *ret)
+{
+    size_t point = str_find(s, STR("."), 0);
+    struct str whole = str_sub(s, 0, point != SIZE_MAX ? point : s.n);
+    struct str rest = str_sub(s, point != SIZE_MAX ? point + 1 : s.n, s.n);
+    uint64_t v, fraction = 0;
+    if (!num_parse_u64(whole, &v) || __builtin_mul_overflow(v, (uint64_t)MILLION, &v))
+        return false;
+    if (point != SIZE_MAX && (rest.n > DECIMALS || !num_parse_u64(rest, &fraction)))
+        return false;
+    for (size_t i = rest.n; i < DECIMALS; i++)
+        fraction *= 10;
+    return !__builtin_add_overflow(v, fraction, ret);
+}
+
+void num_print_millionths(uint64_t v, char out[32])
+{
+    int n = snprintf(out, 32, "%" PRIu64 ".%06" PRIu64, v / MILLION, v % MILLION);
+    while (out[n - 1] == '0')
+        n--;
+    out[out[n - 1] == '.' ? n - 1 : n] = '\0';
 }
 
 size_t num_print_f64(double v, char out[32])

@@ -19,6 +19,10 @@ bool num_parse_duration_us(struct str s, int64_t *ret) RBR_MUST_CHECK;
 /* B, KB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024); zero needs no unit. In bytes. */
 bool num_parse_size(struct str s, uint64_t *ret) RBR_MUST_CHECK;
 
+/* Digits, perhaps a point and up to six more; exact, in millionths. For money and shares. */
+bool num_parse_millionths(struct str s, uint64_t *ret) RBR_MUST_CHECK;
+void num_print_millionths(uint64_t v, char out[32]); /* no more digits than it needs */
+
 /* Shortest text that reads back as the same double; returns its length. */
 size_t num_print_f64(double v, char out[32]);
 

@@ -120,12 +120,26 @@ static void check_memory(struct loading *l)
             memory, needed);
 }
 
+/* What costs nothing that is known never reaches a ceiling. */
+static void check_ceiling(struct loading *l)
+{
+    const struct settings *s = l->settings;
+    for (size_t i = 0; i < s->n_graders; i++)
+        if (s->limits.max_grader_cost_per_hour != SETTINGS_UNSET &&
+            s->graders[i].price_input == SETTINGS_UNSET)
+            problem(l, place_of(l, "limits.max_grader_cost_per_hour"),
+                    "limits.max_grader_cost_per_hour: grader '%.*s' has no price; add "
+                    "price: {input: USD per million tokens, output: ...} to it",
+                    STR_ARGS(s->graders[i].name));
+}
+
 void consistency_check(struct loading *l)
 {
     check_topics(l);
     check_drain(l);
     check_timeouts(l);
     check_memory(l);
+    check_ceiling(l);
 }
 
 /* ---- graders ----------------------------------------------------------------------------------
@@ -205,9 +219,24 @@ static void check_certificate(struct loading *l, const struct settings_grader *g
                    "a key without its certificate; name that in tls.certificate_file");
 }
 
+static void check_price(struct loading *l, const struct settings_grader *g)
+{
+    bool has_input = g->price_input != SETTINGS_UNSET,
+         has_output = g->price_output != SETTINGS_UNSET;
+    const char *missing = has_input ? GRADERS ".price.output" : GRADERS ".price.input";
+    const char *other = has_output ? GRADERS ".price.output" : GRADERS ".price.input";
+    if (!has_input && !has_output && g->price_cached_input != SETTINGS_UNSET)
+        other = GRADERS ".price.cached_input";
+    else if (has_input == has_output)
+        return;
+    problem_of(l, field_find(str_z(missing)), l->given[field_find(str_z(other)) - fields],
+               "is missing; add it, 0 when it is free");
+}
+
 void consistency_check_grader(struct loading *l, const struct settings_grader *g)
 {
     check_api_key(l, g);
+    check_price(l, g);
     check_certificate(l, g);
     check_plaintext(l, g);
     check_grader_timeouts(l, g);

@@ -75,6 +75,7 @@ static void print_value(struct buf *out, const struct field *f, const void *valu
     case FIELD_COUNT:
     case FIELD_SIZE:
     case FIELD_DURATION:
+    case FIELD_DECIMAL:
         field_print_number(f->type, *(const uint64_t *)value, number);
         (void)buf_append_z(out, number);
         break;
@@ -91,6 +92,8 @@ static bool is_absent(const struct field *f, const void *value)
 {
     if (f->type == FIELD_PATHS || f->type == FIELD_URLS || f->type == FIELD_IDS)
         return ((const struct setting_list *)value)->n == 0;
+    if (f->type == FIELD_DECIMAL)
+        return *(const uint64_t *)value == SETTINGS_UNSET;
     return f->required != 0 && ((const struct str *)value)->n == 0;
 }
 

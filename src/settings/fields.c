@@ -241,6 +241,28 @@ const struct field fields[] = {
      .min = "2",
      .max = "100",
      .doc = "Alternatives of the answer's token asked for; many servers allow 20 at most."},
+    {.path = GRADERS ".price.input",
+     .type = FIELD_DECIMAL,
+     .offset = GRADER(price_input),
+     .initial = "",
+     .min = "0",
+     .max = "1000",
+     .doc = "USD per million prompt tokens. With a price, rewards and the log say what was spent; "
+            "without, tokens alone are counted."},
+    {.path = GRADERS ".price.cached_input",
+     .type = FIELD_DECIMAL,
+     .offset = GRADER(price_cached_input),
+     .initial = "",
+     .min = "0",
+     .max = "1000",
+     .doc = "Likewise of those that the server has in its cache. Empty: as price.input."},
+    {.path = GRADERS ".price.output",
+     .type = FIELD_DECIMAL,
+     .offset = GRADER(price_output),
+     .initial = "",
+     .min = "0",
+     .max = "1000",
+     .doc = "Likewise of generated tokens."},
     {.path = GRADERS ".keep_alive",
      .type = FIELD_DURATION,
      .offset = GRADER(keep_alive_us),
@@ -329,6 +351,14 @@ const struct field fields[] = {
      .min = "1ms",
      .max = "10s",
      .doc = "A transaction at most this often, unless a batch is full."},
+    {.path = "limits.max_grader_cost_per_hour",
+     .type = FIELD_DECIMAL,
+     .offset = LIMITS(max_grader_cost_per_hour),
+     .initial = "",
+     .min = "0.000001",
+     .max = "1000000",
+     .doc = "USD that this worker's graders may cost in any hour, by their prices. Then nothing is "
+            "asked or read until enough of the hour has gone by; no record fails for it."},
 
     {.path = "state.dir",
      .type = FIELD_PATH,
@@ -404,6 +434,7 @@ const char *field_type_name(enum field_type type)
         [FIELD_COUNT] = "whole number",
         [FIELD_SIZE] = "size",
         [FIELD_DURATION] = "duration",
+        [FIELD_DECIMAL] = "number",
         [FIELD_PROPERTIES] = "map of text",
     };
     return names[type];
@@ -411,7 +442,7 @@ const char *field_type_name(enum field_type type)
 
 bool field_is_number(enum field_type type)
 {
-    return type == FIELD_COUNT || type == FIELD_SIZE || type == FIELD_DURATION;
+    return type >= FIELD_COUNT && type <= FIELD_DECIMAL;
 }
 
 /* ---- paths ------------------------------------------------------------------------------------
@@ -474,6 +505,8 @@ bool field_parse_number(enum field_type type, struct str text, uint64_t *ret)
         return num_parse_u64(text, ret);
     if (type == FIELD_SIZE)
         return num_parse_size(text, ret);
+    if (type == FIELD_DECIMAL)
+        return num_parse_millionths(text, ret);
     if (!num_parse_duration_us(text, &us))
         return false;
     *ret = (uint64_t)us;
@@ -492,6 +525,10 @@ void field_print_number(enum field_type type, uint64_t v, char out[32])
         {1u << 30, "GiB"}, {1u << 20, "MiB"}, {1u << 10, "KiB"}, {1, "B"}};
     static const struct unit times[] = {{86400000000, "d"}, {3600000000, "h"}, {60000000, "m"},
                                         {1000000, "s"},     {1000, "ms"},      {1, "us"}};
+    if (type == FIELD_DECIMAL) {
+        num_print_millionths(v, out);
+        return;
+    }
     const struct unit *u = type == FIELD_COUNT ? none : type == FIELD_SIZE ? bytes : times;
     while (u->factor > 1 && (v == 0 ? u->factor != 1000000 : v % u->factor != 0))
         u++;

@@ -23,6 +23,7 @@ enum field_type {
     FIELD_COUNT,
     FIELD_SIZE,
     FIELD_DURATION,
+    FIELD_DECIMAL, /* kept as millionths; SETTINGS_UNSET when it has no value */
     FIELD_PROPERTIES,
     FIELD_TYPES
 };
@@ -54,7 +55,7 @@ extern const struct field_section field_sections[];
 extern const size_t n_field_sections;
 
 const char *field_type_name(enum field_type type); /* as the documentation has it */
-bool field_is_number(enum field_type type); /* COUNT, SIZE, DURATION: kept in 8 bytes */
+bool field_is_number(enum field_type type); /* COUNT, SIZE, DURATION, DECIMAL: in 8 bytes */
 
 const struct field *field_find(struct str path); /* NULL when there is none */
 
@@ -70,7 +71,7 @@ struct str field_key(const struct field *f); /* the last one */
 /* The path as --set and messages have it: graders.0.model. */
 const char *field_label(const struct field *f, size_t grader, char out[FIELD_LABEL_MAX]);
 
-/* Text of a COUNT, SIZE or DURATION to its value, and back to the shortest text. */
+/* Text of a number to its value, and back to the shortest text. */
 bool field_parse_number(enum field_type type, struct str text, uint64_t *ret) RBR_MUST_CHECK;
 void field_print_number(enum field_type type, uint64_t v, char out[32]);
 

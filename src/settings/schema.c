@@ -25,6 +25,11 @@ static void print_number(struct buf *out, const struct field *f)
                          "\"type\": [\"integer\", \"string\"], \"minimum\": %" PRIu64
                          ", \"maximum\": %" PRIu64 ", \"pattern\": \"" REFERENCE "\"",
                          min, max);
+    else if (f->type == FIELD_DECIMAL)
+        (void)buf_printf(out,
+                         "\"type\": [\"number\", \"string\"%s], \"minimum\": %s, \"maximum\": %s, "
+                         "\"pattern\": \"" REFERENCE "\"",
+                         f->initial[0] == '\0' ? ", \"null\"" : "", f->min, f->max);
     else
         (void)buf_printf(out, "\"type\": \"string\", \"pattern\": \"^[0-9.]+(%s)$|" REFERENCE "\"",
                          units);
@@ -62,7 +67,7 @@ static void print_field(struct buf *out, const struct field *f)
     print_type(out, f);
     if (f->initial != NULL && f->initial[0] != '\0') {
         (void)buf_append_z(out, ", \"default\": ");
-        if (f->type == FIELD_COUNT || f->type == FIELD_FLAG)
+        if (f->type == FIELD_COUNT || f->type == FIELD_DECIMAL || f->type == FIELD_FLAG)
             (void)buf_append_z(out, f->initial);
         else
             (void)json_quote(out, str_z(f->initial));

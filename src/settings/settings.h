@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "obs/log.h"
 
+#define SETTINGS_UNSET UINT64_MAX /* of a decimal without a value */
+
 struct setting_property {
     struct str name, value;
 };
@@ -48,6 +50,7 @@ struct settings_grader {
     uint64_t samples, thinking_tokens;
     struct setting_list yes_token_ids, no_token_ids; /* digits */
     struct str prompt_before, prompt_after;
+    uint64_t price_input, price_cached_input, price_output; /* USD/1e6 per million tokens */
     int64_t keep_alive_us;
     struct str tls_ca_file, tls_certificate_file, tls_key_file; /* paths */
     struct str proxy;
@@ -64,6 +67,7 @@ struct settings {
     struct {
         uint64_t records_in_flight, memory_bytes, completion_bytes, window;
         int64_t record_deadline_us, drain_us, publish_interval_us;
+        uint64_t max_grader_cost_per_hour; /* USD/1e6; SETTINGS_UNSET: none */
     } limits;
     struct {
         struct str dir; /* n == 0: none */

@@ -308,6 +308,10 @@ static void refuse_number(struct loading *l, const struct field *f, const struct
             l, f, y,
             "'%s' is not a size; write a number with B, KiB, MiB, GiB, KB, MB or GB, e.g. %s", text,
             f->initial);
+    else if (f->type == FIELD_DECIMAL)
+        problem_of(l, f, y,
+                   "'%s' is not a number; write digits, a point and up to six digits, e.g. %s",
+                   text, f->initial[0] != '\0' ? f->initial : "0.25");
     else
         problem_of(l, f, y,
                    "'%s' is not a duration; write a number with us, ms, s, m, h or d, e.g. %s",
@@ -325,7 +329,9 @@ static void read_number(struct loading *l, const struct field *f, const struct y
     (void)ok;
     if (!is_scalar(l, f, y))
         return;
-    if (!field_parse_number(f->type, y->text, &v))
+    if (f->initial[0] == '\0' && y->text.n == 0)
+        *to = SETTINGS_UNSET;
+    else if (!field_parse_number(f->type, y->text, &v))
         refuse_number(l, f, y);
     else if (v < min || v > max)
         problem_of(l, f, y, "%s is out of range; choose %s to %s", shown(y->text, text), f->min,
@@ -365,6 +371,7 @@ void value_read(struct loading *l, const struct field *f, const struct yaml *y, 
     case FIELD_COUNT:
     case FIELD_SIZE:
     case FIELD_DURATION:
+    case FIELD_DECIMAL:
         read_number(l, f, y, to);
         break;
     case FIELD_PROPERTIES:

@@ -99,10 +99,12 @@ static const char every_key[] RBR_UNUSED =
     "    timeouts: {connect: 1.5s, first_byte: 2m, total: 1h}\n"
     "    attempts: 1\n"
     "    top_logprobs: 5\n"
+    "    price: {input: 0.04, cached_input: 0.004, output: 1.50}\n"
     "    keep_alive: 90s\n"
     "    insecure: true\n"
     "limits: {records_in_flight: 1, memory: 2GiB, completion_bytes: 1500KB, window: 24000,\n"
-    "         record_deadline: 1d, drain: 0, publish_interval: 5ms}\n"
+    "         record_deadline: 1d, drain: 0, publish_interval: 5ms,\n"
+    "         max_grader_cost_per_hour: 12.5}\n"
     "log: {level: error, format: json}\n";
 
 #endif

@@ -132,6 +132,54 @@ static void print(double v, const char *want)
     assert_string_equal(out, want);
 }
 
+static void millionths(void **state RBR_UNUSED)
+{
+    static const struct {
+        const char *text;
+        uint64_t v;
+        const char *printed;
+    } good[] = {
+        {"0", 0, "0"},
+        {"0.0", 0, "0"},
+        {"0.04", 40000, "0.04"},
+        {"12", 12000000, "12"},
+        {"120.000001", 120000001, "120.000001"},
+        {"1.10", 1100000, "1.1"},
+        {"18446744073709.551615", UINT64_MAX, "18446744073709.551615"},
+    };
+    static const char *const bad[] = {
+        "",
+        ".",
+        "1.",
+        ".5",
+        "-1",
+        "+1",
+        "1e3",
+        "0.0000001",
+        "1.2.3",
+        " 1",
+        "1 ",
+        "0x1",
+        "1,5",
+        "18446744073709.551616",
+        "18446744073710",
+        "99999999999999999999",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        uint64_t v;
+        char out[32];
+        assert_true(num_parse_millionths(str_z(good[i].text), &v));
+        assert_true(v == good[i].v);
+        num_print_millionths(v, out);
+        assert_string_equal(out, good[i].printed);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        uint64_t v;
+        if (num_parse_millionths(str_z(bad[i]), &v))
+            fail_msg("'%s' was read", bad[i]);
+    }
+}
+
 static void printed_short(void **state RBR_UNUSED)
 {
     print(0, "0");
@@ -175,13 +223,10 @@ static void what_is_printed_reads_back(void **state RBR_UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(doubles),
-        cmocka_unit_test(a_number_has_at_most_1023_characters),
-        cmocka_unit_test(integers),
-        cmocka_unit_test(durations),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(printed_short),
-        cmocka_unit_test(what_is_printed_reads_back),
+        cmocka_unit_test(doubles),       cmocka_unit_test(a_number_has_at_most_1023_characters),
+        cmocka_unit_test(integers),      cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),         cmocka_unit_test(millionths),
+        cmocka_unit_test(printed_short), cmocka_unit_test(what_is_printed_reads_back),
     };
     return cmocka_run_group_tests_name("num", tests, NULL, NULL);
 }

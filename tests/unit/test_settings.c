@@ -268,6 +268,28 @@ static const struct wrong wrongs[] = {
      "w.yaml:1:8: anchors are not supported; write the value out\n"},
     {"a list of sections", "- kafka\n",
      "w.yaml:1:1: a settings file is a map of sections; write 'kafka:', 'policy:', ...\n"},
+    {"a price that is none", GRADER("  price: {input: cheap, output: -1}\n"),
+     "w.yaml:6:18: graders.0.price.input: 'cheap' is not a number; write digits, a point and up to "
+     "six digits, e.g. 0.25\n"
+     "w.yaml:6:33: graders.0.price.output: '-1' is not a number; write digits, a point and up to "
+     "six digits, e.g. 0.25\n"},
+    {"a price too fine", GRADER("  price: {input: 0.0000001, output: 1000.1}\n"),
+     "w.yaml:6:18: graders.0.price.input: '0.0000001' is not a number; write digits, a point and "
+     "up to six digits, e.g. 0.25\n"
+     "w.yaml:6:37: graders.0.price.output: 1000.1 is out of range; choose 0 to 1000\n"},
+    {"half a price", GRADER("  price: {input: 0.04}\n"),
+     "w.yaml:6:18: graders.0.price.output: is missing; add it, 0 when it is free\n"},
+    {"the other half", GRADER("  price: {output: 0}\n"),
+     "w.yaml:6:19: graders.0.price.input: is missing; add it, 0 when it is free\n"},
+    {"the price of the cache alone", GRADER("  price: {cached_input: 0}\n"),
+     "w.yaml:6:25: graders.0.price.input: is missing; add it, 0 when it is free\n"},
+    {"a ceiling without a price", LIMITS("  max_grader_cost_per_hour: 5\n"),
+     "w.yaml:5:29: limits.max_grader_cost_per_hour: grader 'grader' has no price; add price: "
+     "{input: "
+     "USD per million tokens, output: ...} to it\n"},
+    {"a ceiling of nothing", LIMITS("  max_grader_cost_per_hour: 0\n"),
+     "w.yaml:5:29: limits.max_grader_cost_per_hour: 0 is out of range; choose 0.000001 to "
+     "1000000\n"},
     {"several at once",
      "kafka: {brokers: a:9092, delivery: twice, x: 1}\n" P
      "limits: {drain: soon, window: 1}\ngraders: [{model: m, endpoints: []}]\n",
@@ -409,6 +431,8 @@ static void defaults_fill_every_field(void **state RBR_UNUSED)
     assert_int_equal(g->attempts, 3);
     assert_int_equal(g->top_logprobs, 20);
     assert_int_equal(g->keep_alive_us, 4000000);
+    assert_true(g->price_input == SETTINGS_UNSET && g->price_cached_input == SETTINGS_UNSET &&
+                g->price_output == SETTINGS_UNSET);
     assert_false(g->insecure);
     assert_int_equal(s->limits.records_in_flight, 4096);
     assert_int_equal(s->limits.memory_bytes, 512u << 20);
@@ -417,6 +441,7 @@ static void defaults_fill_every_field(void **state RBR_UNUSED)
     assert_int_equal(s->limits.record_deadline_us, 120000000);
     assert_int_equal(s->limits.drain_us, 10000000);
     assert_int_equal(s->limits.publish_interval_us, 100000);
+    assert_true(s->limits.max_grader_cost_per_hour == SETTINGS_UNSET);
     assert_int_equal(s->log.level, LOG_LEVEL_INFO);
     assert_int_equal(s->log.format, LOG_FORMAT_TEXT);
     settings_free(s);
@@ -455,6 +480,9 @@ static void every_key_is_read(void **state RBR_UNUSED)
     assert_int_equal(g->attempts, 1);
     assert_int_equal(g->top_logprobs, 5);
     assert_int_equal(g->keep_alive_us, 90000000);
+    assert_int_equal(g->price_input, 40000);
+    assert_int_equal(g->price_cached_input, 4000);
+    assert_int_equal(g->price_output, 1500000);
     assert_true(g->insecure);
     assert_int_equal(s->limits.records_in_flight, 1);
     assert_int_equal(s->limits.memory_bytes, 2ul << 30);
@@ -463,6 +491,7 @@ static void every_key_is_read(void **state RBR_UNUSED)
     assert_int_equal(s->limits.record_deadline_us, 86400000000);
     assert_int_equal(s->limits.drain_us, 0);
     assert_int_equal(s->limits.publish_interval_us, 5000);
+    assert_int_equal(s->limits.max_grader_cost_per_hour, 12500000);
     assert_int_equal(s->log.level, LOG_LEVEL_ERROR);
     assert_int_equal(s->log.format, LOG_FORMAT_JSON);
     settings_free(s);
@@ -481,6 +510,8 @@ static void limits_of_the_rules(void **state RBR_UNUSED)
         KAFKA("  delivery: at_least_once\n  properties: {producer: {message.timeout.ms: 0}}\n"),
         LIMITS("  memory: 64MiB\n"),
         GRADER("  timeouts: {first_byte: 60s, connect: 60s}\n"),
+        GRADER("  price: {input: 0.04, output: 0}\nlimits: {max_grader_cost_per_hour: 5}\n"),
+        GRADER("  price: {input: 0, cached_input:, output: 0}\n"),
         K P "graders: [{model: m, insecure: true, endpoints: ['http://gpu1']}]\n",
         K P "graders: [{model: m, endpoints: ['https://gpu1']}]\n",
     };
