@@ -11,11 +11,13 @@
 #include "base/resident.h"
 #include "obs/log.h"
 #include "worker/kafka_setup.h"
+#include "worker/spending.h"
 
 enum {
     CONNECT_TIMEOUT_US = 30000000, /* for the producer to be initialised */
     CLOSE_SLACK_US = 15000000, /* beyond `drain`: then the process ends without good order */
     REPORT_US = 10000000,
+    USAGE_US = 60000000,
     MEMORY_CHECK_US = 1000000,
 };
 
@@ -62,9 +64,11 @@ static void report(struct app *a, int64_t now)
     const struct cache_stats *c = &a->grading.cache->stats;
     pipeline_stats(a->pipeline, &s);
     double down_seconds = 0;
+    const char *held = "no";
     if (a->grading.grader != NULL) {
         grader_stats(a->grading.grader, &g);
         down_seconds = (double)grader_down_for_us(a->grading.grader) / 1e6;
+        held = grader_held(a->grading.grader) != 0 ? "cost" : "no";
     }
     double seconds = (double)REPORT_US / 1e6;
     a->next_report_us = now + REPORT_US;
@@ -78,7 +82,7 @@ static void report(struct app *a, int64_t now)
              " lost=%" PRIu64 " in_flight=%zu bytes=%zu held_by=%s windows_full=%zu partitions=%zu"
              " aborted=%" PRIu64 " grader_requests=%" PRIu64 " grader_retries=%" PRIu64
              " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu grader_endpoints=%zu/%zu"
-             " grader_down=%.0fs cache_hits=%" PRIu64 " cache_misses=%" PRIu64
+             " grader_down=%.0fs grader_held=%s cache_hits=%" PRIu64 " cache_misses=%" PRIu64
              " cache_stored=%" PRIu64 " cache_errors=%" PRIu64,
              (double)(s.committed - a->reported.committed) / seconds, s.committed,
              settled(&s, STATUS_OK), settled(&s, STATUS_PARTIAL), settled(&s, STATUS_FAILED),
@@ -86,8 +90,15 @@ static void report(struct app *a, int64_t now)
              s.settled_early, s.already_done, s.maps_refused, s.lost, s.in_flight, s.bytes,
              s.held_by, s.windows_full, s.partitions, s.batches_aborted, g.requests, g.retries,
              g.in_flight, g.limit, g.queued, g.endpoints_working, a->grading.n_endpoints,
-             down_seconds, c->hits, c->misses, c->stored, c->errors);
+             down_seconds, held, c->hits, c->misses, c->stored, c->errors);
     a->reported = s;
+}
+
+static void report_usage(struct app *a, int64_t now)
+{
+    a->next_usage_us = now + USAGE_US;
+    if (!a->config.quiet && a->grading.grader != NULL)
+        spending_log(a->grading.grader, &a->reported_usage);
 }
 
 /* Resident memory follows what is held: only free pages can be beyond the budget for long. */
@@ -143,6 +154,8 @@ static int64_t maintain(void *arg)
         stop(a, now);
     if (now >= a->next_report_us)
         report(a, now);
+    if (now >= a->next_usage_us)
+        report_usage(a, now);
     keep_memory(a, now);
     if (pipeline_finished(a->pipeline) || (a->stopping && now >= a->give_up_us))
         loop_stop(&a->grading.loop);
@@ -210,6 +223,7 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
         app_done(a);
         return code;
     }
+    grading_limit_cost(&a->grading, config->settings);
     grading_keep(&a->grading, config->settings);
     struct pipeline_config pipeline = pipeline_config(config->settings, a->source);
     pipeline.blackbox = a->blackbox;
@@ -223,8 +237,10 @@ enum err_code app_run(struct app *a, struct err *err)
     running = a;
     atomic_store(&started, true);
     a->next_report_us = clock_mono_us(&clock_real) + REPORT_US;
+    a->next_usage_us = a->next_report_us + USAGE_US;
     loop_run(&a->grading.loop);
     running = NULL;
+    report_usage(a, clock_mono_us(&clock_real));
     const struct err *failure = pipeline_error(a->pipeline);
     if (!pipeline_finished(a->pipeline)) {
         /* Kafka does not answer: leave without good order. What was committed stands, the rest is

@@ -34,8 +34,9 @@ struct app {
     bool stopping;
     struct err hopeless; /* why it does not wait for its grader any longer */
     int64_t first_us; /* the first record was admitted; 0: none yet */
-    int64_t stopped_us, give_up_us, next_report_us, next_memory_check_us;
+    int64_t stopped_us, give_up_us, next_report_us, next_usage_us, next_memory_check_us;
     struct pipeline_stats reported; /* at the last progress line */
+    struct usage reported_usage; /* at the last line of that */
 };
 
 /* The settings and the policy outlive the app. */

@@ -11,6 +11,7 @@
 #include "worker/grading.h"
 #include "worker/lines.h"
 #include "worker/options.h"
+#include "worker/spending.h"
 #include "worker/table.h"
 
 static const char doc[] =
@@ -275,12 +276,15 @@ static int64_t maintain(void *arg)
 static void summarise(const struct scoring *s)
 {
     double seconds = (double)(clock_mono_us(&clock_real) - s->started_us) / 1e6;
+    char text[SPENDING_TEXT_MAX];
     if (s->progress)
         (void)fprintf(stderr, "\r");
     (void)fprintf(stderr,
                   "%" PRIu64 " scored, %" PRIu64 " failed, %" PRIu64 " refused; %" PRIu64
                   " questions asked in %.1f s\n",
                   s->scored, s->failed, s->refused, s->questions, seconds);
+    if (s->grading.grader != NULL)
+        (void)fprintf(stderr, "%s\n", spending_text(s->grading.grader, text));
 }
 
 static void start_output(struct scoring *s)
@@ -313,7 +317,7 @@ static void end_output(struct scoring *s)
  */
 
 static int score(const struct arguments *args, const struct policy *policy,
-                 const struct settings_grader *grader, const struct settings *keep)
+                 const struct settings_grader *grader, const struct settings *settings)
 {
     struct err err;
     struct scoring *s = mem_alloc(sizeof(*s));
@@ -324,8 +328,10 @@ static int score(const struct arguments *args, const struct policy *policy,
         (void)fprintf(stderr, "rbr score: %s\n", err.msg);
     } else {
         s->grading.judge.use_known = args->use_labels;
-        if (keep != NULL)
-            grading_keep(&s->grading, keep);
+        if (settings != NULL)
+            grading_limit_cost(&s->grading, settings);
+        if (settings != NULL && settings->cache.path.n > 0)
+            grading_keep(&s->grading, settings);
         start_output(s);
         loop_run(&s->grading.loop);
         end_output(s);
@@ -355,9 +361,7 @@ static int score_with(const struct arguments *args, const struct settings *setti
     if (policy == NULL)
         return EXIT_USAGE;
     bool has_grader = of_grader != NULL && of_grader->n_graders > 0;
-    bool keeps = settings != NULL && settings->cache.path.n > 0;
-    int exit_code =
-        score(args, policy, has_grader ? &of_grader->graders[0] : NULL, keeps ? settings : NULL);
+    int exit_code = score(args, policy, has_grader ? &of_grader->graders[0] : NULL, settings);
     policy_free(policy);
     return exit_code;
 }

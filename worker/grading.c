@@ -88,6 +88,19 @@ static enum err_code add_endpoints(struct grading *g, const struct settings_grad
     return code;
 }
 
+/* A price in millionths of a USD per million tokens is as many pico-USD a token. */
+static struct price price_of_grader(const struct settings_grader *config)
+{
+    struct price p = {.known = config->price_input != SETTINGS_UNSET};
+    if (!p.known)
+        return p;
+    p.input = p.cached_input = config->price_input;
+    if (config->price_cached_input != SETTINGS_UNSET)
+        p.cached_input = config->price_cached_input;
+    p.output = config->price_output;
+    return p;
+}
+
 static enum err_code add_grader(struct grading *g, const struct settings_grader *config,
                                 struct err *err)
 {
@@ -128,6 +141,8 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .attempts_max = (unsigned)config->attempts,
         .backoff_min_us = 500000,
         .backoff_max_us = 8000000,
+        .price = price_of_grader(config),
+        .spend = &g->spend,
     };
     return grader_new(&grader, http_transport(g->http), &clock_real,
                       (uint64_t)clock_mono_us(&clock_real), &g->grader, err);
@@ -139,6 +154,7 @@ enum err_code grading_init(struct grading *g, const struct policy *policy,
 {
     *g = (struct grading){.policy = policy};
     loop_init(&g->loop, maintain, arg);
+    spend_init(&g->spend, SPEND_NO_CEILING);
     enum err_code code = config != NULL ? grading_check(config, policy, err) : ERR_OK;
     if (config != NULL && code == ERR_OK)
         code = add_grader(g, config, err);
@@ -146,6 +162,13 @@ enum err_code grading_init(struct grading *g, const struct policy *policy,
     if (code != ERR_OK)
         grading_done(g);
     return code;
+}
+
+void grading_limit_cost(struct grading *g, const struct settings *s)
+{
+    const uint64_t pico = 1000000; /* in a millionth */
+    if (s->limits.max_grader_cost_per_hour != SETTINGS_UNSET)
+        spend_init(&g->spend, s->limits.max_grader_cost_per_hour * pico);
 }
 
 void grading_keep(struct grading *g, const struct settings *s)

@@ -16,6 +16,7 @@ struct grading {
     struct transport_endpoint **endpoints;
     size_t n_endpoints;
     struct grader *grader;
+    struct spend spend; /* the ceiling of what graders may cost */
     struct cache *cache; /* NULL: nothing is kept */
     struct judge judge;
 };
@@ -28,6 +29,9 @@ enum err_code grading_check(const struct settings_grader *config, const struct p
 enum err_code grading_init(struct grading *g, const struct policy *policy,
                            const struct settings_grader *config, int64_t (*maintain)(void *arg),
                            void *arg, struct err *err) RBR_MUST_CHECK;
+
+/* Holds what graders cost to the settings' ceiling, from here on. */
+void grading_limit_cost(struct grading *g, const struct settings *s);
 
 /* Keeps judgments as the settings say, from here on. */
 void grading_keep(struct grading *g, const struct settings *s);

@@ -47,7 +47,7 @@ static bool print_answer(const struct probe_answer *a)
     ok = print_judgment(&a->judgments[KNOWN_NO], "no") && ok;
     (void)printf("  model %s  input tokens %" PRIu64 "  cached %" PRIu64 "\n",
                  a->use.response_model[0] != '\0' ? a->use.response_model : "(not named)",
-                 a->use.input_tokens, a->use.cached_input_tokens);
+                 a->use.used.input_tokens, a->use.used.cached_input_tokens);
     if (ok && a->judgments[KNOWN_YES].probability <= a->judgments[KNOWN_NO].probability)
         (void)printf("  warning: it finds the wrong answer more likely; use a better model\n");
     if (!ok && a->error[0] != '\0')

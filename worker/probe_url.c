@@ -254,7 +254,7 @@ static bool try_one(struct probing *p, const struct trial *t)
     (void)printf("P(yes) %.4f and %.4f (expected 1 and 0)  mass %.4f %.4f  %u ms  %" PRIu32
                  " request%s  cached tokens %" PRIu64 "\n",
                  yes->probability, no->probability, yes->mass, no->mass, yes->latency_ms,
-                 a.use.requests, a.use.requests == 1 ? "" : "s", a.use.cached_input_tokens);
+                 a.use.requests, a.use.requests == 1 ? "" : "s", a.use.used.cached_input_tokens);
     return true;
 }
 

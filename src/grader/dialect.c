@@ -106,6 +106,22 @@ void dialect_add_questions(struct dialect_body *body, const struct dialect_frame
     }
 }
 
+size_t dialect_body_bytes(const struct dialect_body *body)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < body->n; i++)
+        n += body->parts[i].n;
+    return n;
+}
+
+size_t dialect_output_tokens(const struct dialect_options *o, size_t n_questions)
+{
+    size_t each = o->mode == DIALECT_SAMPLE ? o->samples : 1;
+    if (o->thinking == THINKING_ALLOWED)
+        each *= o->thinking_tokens;
+    return each * n_questions;
+}
+
 void dialect_body_done(struct dialect_body *body)
 {
     mem_free(body->parts);

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "grader/answer.h"
 #include "grader/prompt.h"
+#include "grader/usage.h"
 
 enum { DIALECT_QUESTIONS_MAX = 200 };
 
@@ -68,7 +69,8 @@ struct dialect_body {
 /* What a reply says besides the answers. Texts point into the reply or its arena. */
 struct dialect_reply {
     struct str model, system_fingerprint;
-    uint64_t input_tokens, cached_input_tokens, output_tokens;
+    bool says_usage;
+    struct usage usage; /* tokens alone; zero when it does not say */
 };
 
 struct dialect {
@@ -115,6 +117,11 @@ void dialect_add_own(struct dialect_body *body, const struct prompt *p, struct s
 void dialect_add_state(struct dialect_body *body, const struct prompt *p);
 void dialect_add_questions(struct dialect_body *body, const struct dialect_frame *f,
                            const struct dialect_asked *asked);
+
+size_t dialect_body_bytes(const struct dialect_body *body);
+
+/* Tokens that the answers to so many questions may take. */
+size_t dialect_output_tokens(const struct dialect_options *o, size_t n_questions);
 
 void dialect_body_done(struct dialect_body *body); /* fine when zeroed */
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "grader/call.h"
 #include "grader/group.h"
+#include "grader/hold.h"
 #include "grader/outcome.h"
 
 enum { FREE_ATTEMPTS_MAX = 4096 };
@@ -55,6 +56,8 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64
     body.n = 0;
     g->dialect->build(&g->frame, &asked, &body);
     *a = (struct attempt){.body = body, .grader = g, .call = c};
+    meter_start(&g->meter, &a->bill, dialect_body_bytes(&body),
+                dialect_output_tokens(&g->config.ask, c->n_asked));
     a->req = (struct transport_req){
         .endpoint = g->config.endpoints[endpoint],
         .parts = body.parts,
@@ -83,7 +86,7 @@ void dispatch_start(struct grader *g, int64_t now)
     while (g->queue.first != NULL) {
         size_t endpoint;
         struct grader_call *c = g->queue.first;
-        if (!pool_pick(&g->pool, c->group->prompt, c->avoid, &endpoint))
+        if (!hold_lets(g) || !pool_pick(&g->pool, c->group->prompt, c->avoid, &endpoint))
             return;
         call_take_out(g, c);
         send(g, c, endpoint, now);

@@ -6,6 +6,7 @@
 #include "grader/call.h"
 #include "grader/dispatch.h"
 #include "grader/group.h"
+#include "grader/hold.h"
 #include "grader/identity.h"
 #include "grader/outcome.h"
 
@@ -17,8 +18,9 @@ int64_t grader_tick(struct grader *g)
     group_tick(g, now);
     call_end_waits(g, now);
     group_call_done(g); /* may ask more: before starting */
-    int64_t due = pool_tick(&g->pool, now);
+    int64_t due = pool_tick(&g->pool, now), held = hold_tick(g, now);
     dispatch_start(g, now);
+    due = held < due ? held : due;
     int64_t waits = call_next_us(g), groups = group_next_us(g, now);
     due = waits < due ? waits : due;
     return groups < due ? groups : due;
@@ -53,6 +55,9 @@ void grader_stats(const struct grader *g, struct grader_stats *ret)
     ret->outages = g->pool.outages;
     ret->probes = g->pool.probes;
     ret->probes_in_flight = g->pool.probes_in_flight;
+    ret->used = g->meter.total;
+    ret->has_price = g->meter.price.known;
+    hour_sum(&g->meter.hour, clock_mono_us(g->clock), &ret->hour);
 }
 
 bool grader_is_down(const struct grader *g)
@@ -126,6 +131,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
     g->clock = clock;
     rng_init(&g->rng, seed);
     retry_budget_init(&g->budget, clock_mono_us(clock));
+    meter_init(&g->meter, &config->price, config->spend);
     bool kept = keep_config(g, config);
     g->frame.options = g->config.ask;
     if (!kept || !dialect->frame(&g->texts, &g->frame)) {
@@ -144,6 +150,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
         .dialect = dialect,
         .frame = &g->frame,
         .transport = transport,
+        .meter = &g->meter,
         .clock = clock,
         .decided = outcome_on_decided,
         .waiting = call_count,

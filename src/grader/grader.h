@@ -24,6 +24,7 @@
 #include "base/rng.h"
 #include "grader/dialect.h"
 #include "grader/judgment.h"
+#include "grader/meter.h"
 #include "grader/prompt.h"
 #include "grader/transport.h"
 
@@ -44,12 +45,14 @@ struct grader_config {
     int64_t request_timeout_us; /* one attempt */
     unsigned attempts_max; /* per question; 3 */
     int64_t backoff_min_us, backoff_max_us; /* 500 ms, 8 s */
+    struct price price;
+    struct spend *spend; /* the ceiling, shared by a worker's graders; NULL: none; outlives them */
 };
 
 /* What happened on behalf of one group; becomes GraderUse in the reward. */
 struct grader_use {
     uint32_t requests, retries, failures;
-    uint64_t input_tokens, cached_input_tokens, output_tokens;
+    struct usage used;
     char response_model[96]; /* the last reply's `model`; printable ASCII */
     char system_fingerprint[64];
 };
@@ -109,13 +112,23 @@ struct str grader_model(const struct grader *g);
 
 struct grader_stats {
     uint64_t requests, replies, retries, failures, timeouts, rate_limited;
-    uint64_t judgments, ungraded, input_tokens, cached_input_tokens;
+    uint64_t judgments, ungraded;
+    struct usage used, hour; /* ever, and in the last hour; probes included */
+    bool has_price; /* else their costs are 0 */
     size_t queued, in_flight, limit; /* now; limit is the sum over endpoints */
     size_t endpoints_working; /* now; none: it is down */
     size_t probes_in_flight; /* not counted elsewhere */
     uint64_t outages, probes; /* ever */
 };
 void grader_stats(const struct grader *g, struct grader_stats *ret);
+
+/* A grader that works, and is not asked: a pause like an outage. */
+enum grader_hold {
+    GRADER_HELD_BY_COST = 1, /* by itself: config.spend */
+    GRADER_HELD_BY_ORDER = 2, /* of grader_hold, for good */
+};
+void grader_hold(struct grader *g);
+unsigned grader_held(const struct grader *g); /* bit set; 0: it is asked */
 
 /* None of its endpoints works. */
 bool grader_is_down(const struct grader *g);

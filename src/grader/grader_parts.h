@@ -50,6 +50,7 @@ struct attempt {
     struct dialect_body body;
     struct grader *grader;
     struct grader_call *call;
+    struct bill bill;
     struct attempt *next; /* free list */
 };
 
@@ -67,6 +68,8 @@ struct grader {
     const struct clock *clock;
     struct rng rng;
     struct pool pool;
+    struct meter meter;
+    unsigned held; /* enum grader_hold, bit set */
     struct questions_shelf questions;
     struct call_list queue, suspects;
     struct heap timers; /* of calls */

@@ -114,7 +114,7 @@ static int64_t sooner(int64_t due, const struct heap_node *node, int64_t ahead)
 int64_t group_next_us(const struct grader *g, int64_t now)
 {
     int64_t due = sooner(CLOCK_NEVER, heap_first(&g->expiries), 0);
-    if (!g->pool.down)
+    if (g->pool.stopclock.reasons == 0)
         due = sooner(due, heap_first(&g->deadlines), now - pool_clock_us(&g->pool, now));
     return due;
 }

@@ -3,6 +3,7 @@
 #include "grader/call.h"
 #include "grader/dispatch.h"
 #include "grader/group.h"
+#include "grader/reply.h"
 
 enum {
     OUTAGES_MAX = 5, /* of each endpoint, with a question in the air: it is taken for the cause */
@@ -24,29 +25,37 @@ static void keep_text(char *to, size_t size, struct str s)
     to[n] = '\0';
 }
 
-static void account(struct grader *g, struct grader_use *use, const struct dialect_reply *reply)
+/* Whoever keeps a judgment wants the model's name. */
+static void keep_words(struct grader_use *use, const struct dialect_reply *reply)
 {
-    use->input_tokens += reply->input_tokens;
-    use->cached_input_tokens += reply->cached_input_tokens;
-    use->output_tokens += reply->output_tokens;
-    g->stats.input_tokens += reply->input_tokens;
-    g->stats.cached_input_tokens += reply->cached_input_tokens;
     keep_text(use->response_model, sizeof(use->response_model), reply->model);
     keep_text(use->system_fingerprint, sizeof(use->system_fingerprint), reply->system_fingerprint);
 }
 
+/* A failure may have been billed too. */
+static void account(struct grader *g, const struct attempt *a, struct dialect_reply *reply,
+                    int64_t now)
+{
+    const struct transport_req *req = &a->req;
+    if (req->outcome == TRANSPORT_REPLY && req->status != 200) {
+        arena_reset(&g->reply);
+        reply_usage(&g->reply, req->body, reply);
+    }
+    meter_end(&g->meter, &a->bill, billed_of(req, reply->says_usage), &reply->usage, now);
+    usage_add(&a->call->group->use.used, &reply->usage);
+}
+
 /* Judges what is answered; the call keeps what may be asked again. */
 static struct failure read_reply(struct grader *g, struct grader_call *c,
-                                 const struct transport_req *req)
+                                 const struct transport_req *req, struct dialect_reply *reply)
 {
     struct failure f = {.reason = REASON_NONE, .load = LIMITER_GOOD};
-    struct dialect_reply reply;
     uint16_t left = 0;
     arena_reset(&g->reply);
     g->dialect->read(&g->reply, &g->frame, c->group->prompt->policy, req->body, g->answers,
-                     c->n_asked, &reply);
+                     c->n_asked, reply);
     g->stats.replies++;
-    account(g, &c->group->use, &reply); /* whoever keeps a judgment wants the model's name */
+    keep_words(&c->group->use, reply);
     for (size_t i = 0; i < c->n_asked; i++) {
         const struct answer *answer = &g->answers[i];
         if (answer->reason != REASON_NONE && (f.reason == REASON_NONE || answer->retry))
@@ -224,8 +233,10 @@ void outcome_on_reply(struct transport_req *req)
         j->attempts = c->attempts;
         j->latency_ms = (uint32_t)((now - c->sent_us) / 1000);
     }
-    struct failure f = ok ? read_reply(g, c, req) : read_failure(g, a, now);
+    struct dialect_reply reply = {0};
+    struct failure f = ok ? read_reply(g, c, req, &reply) : read_failure(g, a, now);
 
+    account(g, a, &reply, now);
     pool_end(&g->pool, (size_t)c->endpoint, req, &f, c->sent_us, now);
     g->stats.in_flight--;
     c->attempt = NULL;

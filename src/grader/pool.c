@@ -14,6 +14,7 @@ enum { PROBES_MAX = 16, REPLY_ARENA_MAX = 64 * 1024 * 1024 };
 struct pool_probe {
     struct transport_req req;
     struct dialect_body body;
+    struct bill bill;
     struct pool *pool;
     size_t endpoint;
     struct pool_probe *next;
@@ -87,11 +88,21 @@ static void free_probe(struct pool *p, struct pool_probe *probe)
     mem_free(probe);
 }
 
+/* A probe is paid for like a question. */
+static void account(struct pool *p, struct pool_probe *probe, enum billed billed,
+                    struct usage *used)
+{
+    if (p->config.meter != NULL)
+        meter_end(p->config.meter, &probe->bill, billed, used, clock_mono_us(p->config.clock));
+}
+
 static void drop_probe(struct pool *p, struct pool_probe **at)
 {
     struct pool_probe *probe = *at;
     *at = probe->next;
+    struct usage unknown;
     p->config.transport->drop(p->config.transport, &probe->req);
+    account(p, probe, BILLED_UNKNOWN, &unknown);
     free_probe(p, probe);
 }
 
@@ -112,6 +123,7 @@ static void go_down(struct pool *p, int64_t now)
     }
     p->down = true;
     p->down_since_us = since;
+    stopclock_stop(&p->stopclock, POOL_STOPPED_BY_OUTAGE, since);
     p->outages++;
 }
 
@@ -149,7 +161,7 @@ static void come_up(struct pool *p, int64_t now)
 {
     p->down = false;
     p->up_since_us = now;
-    p->stood_us += now - p->down_since_us;
+    stopclock_go(&p->stopclock, POOL_STOPPED_BY_OUTAGE, now);
     log_warning("grader.up", "grader %.*s answers again, after %.1f s; %zu questions waited",
                 STR_ARGS(p->config.grader), seconds(now - p->down_since_us),
                 p->config.waiting(p->config.arg));
@@ -176,15 +188,15 @@ static void close_endpoint(struct pool *p, size_t i, int64_t now)
 /* ---- probes -------------------------------------------------------------------------------------
  */
 
-static bool is_well_formed(struct pool *p, const struct transport_req *req)
+static bool is_well_formed(struct pool *p, const struct transport_req *req,
+                           struct dialect_reply *reply)
 {
     struct answer answer;
-    struct dialect_reply reply;
     if (req->outcome != TRANSPORT_REPLY || req->status != 200)
         return false;
     arena_reset(&p->reply);
     p->config.dialect->read(&p->reply, p->config.frame, p->known.policy, req->body, &answer, 1,
-                            &reply);
+                            reply);
     return !answer.retry;
 }
 
@@ -194,7 +206,8 @@ static void on_probed(struct transport_req *req)
     struct pool *p = probe->pool;
     size_t i = probe->endpoint;
     int64_t now = clock_mono_us(p->config.clock);
-    bool works = is_well_formed(p, req);
+    struct dialect_reply reply = {0};
+    bool works = is_well_formed(p, req, &reply);
     bool says_nothing = req->outcome == TRANSPORT_REPLY && req->status == 429;
     struct pool_probe **at = &p->endpoints[i].probes;
     while (*at != probe)
@@ -202,6 +215,7 @@ static void on_probed(struct transport_req *req)
     *at = probe->next;
     if (!works)
         note(&p->endpoints[i], req);
+    account(p, probe, billed_of(req, reply.says_usage), &reply.usage);
     free_probe(p, probe); /* the request with it */
     if (works)
         close_endpoint(p, i, now);
@@ -232,6 +246,9 @@ static void send_probe(struct pool *p, size_t i)
         .timeout_us = p->config.request_timeout_us,
         .done = on_probed,
     };
+    if (p->config.meter != NULL)
+        meter_start(p->config.meter, &probe->bill, dialect_body_bytes(&probe->body),
+                    dialect_output_tokens(&p->config.frame->options, 1));
     e->probes = probe;
     p->probes++;
     p->probes_in_flight++;
@@ -322,7 +339,7 @@ bool pool_doubt(struct pool *p, size_t endpoint, int64_t now_us)
 
 int64_t pool_clock_us(const struct pool *p, int64_t now_us)
 {
-    return (p->down ? p->down_since_us : now_us) - p->stood_us;
+    return stopclock_us(&p->stopclock, now_us);
 }
 
 int64_t pool_replied_us(const struct pool *p, size_t endpoint)
@@ -368,7 +385,9 @@ static uint64_t seed_of(const struct pool *p, size_t i)
 
 void pool_init(struct pool *p, const struct pool_config *config)
 {
-    *p = (struct pool){.config = *config, .up_since_us = clock_mono_us(config->clock)};
+    int64_t now = clock_mono_us(config->clock);
+    *p = (struct pool){.config = *config, .up_since_us = now};
+    stopclock_init(&p->stopclock, now);
     arena_init(&p->reply, REPLY_ARENA_MAX);
     p->endpoints = mem_array(config->n, sizeof(*p->endpoints));
     p->health = mem_array(config->n, sizeof(*p->health));

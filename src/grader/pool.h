@@ -17,7 +17,9 @@
 #include "grader/health.h"
 #include "grader/known.h"
 #include "grader/limiter.h"
+#include "grader/meter.h"
 #include "grader/retry.h"
+#include "grader/stopclock.h"
 #include "grader/transport.h"
 
 struct pool;
@@ -33,6 +35,7 @@ struct pool_config {
     const struct dialect *dialect;
     const struct dialect_frame *frame;
     struct transport *transport;
+    struct meter *meter; /* for probes; NULL: none */
     const struct clock *clock;
     /* A doubt about the endpoint ended. Never inside a call that does not say so. */
     void (*decided)(void *arg, size_t endpoint, bool works);
@@ -58,9 +61,15 @@ struct pool {
     struct arena reply;
     bool down;
     int64_t down_since_us, up_since_us;
-    int64_t stood_us; /* how long the pool's clock stood still, before this outage */
+    struct stopclock stopclock; /* reasons: enum pool_stop */
     uint64_t outages, probes; /* ever */
     size_t probes_in_flight;
+};
+
+/* Why the pool's clock stands still. */
+enum pool_stop {
+    POOL_STOPPED_BY_OUTAGE = 1,
+    POOL_STOPPED_BY_HOLD = 2, /* the grader's (hold.h) */
 };
 
 enum { POOL_NOBODY = -1 };

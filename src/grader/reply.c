@@ -9,28 +9,36 @@ struct str reply_text(const struct json *v)
     return v != NULL && v->type == JSON_STRING ? v->string : (struct str){0};
 }
 
-static uint64_t count(const struct json *object, const char *key, const char *other)
+static const struct json *either(const struct json *object, const char *key, const char *other)
 {
     const struct json *v = json_get(object, str_z(key));
-    int64_t n = 0;
-    if (v == NULL)
-        v = json_get(object, str_z(other));
-    return json_integer(v, 0, INT64_MAX, &n) ? (uint64_t)n : 0;
+    return v != NULL ? v : json_get(object, str_z(other));
+}
+
+/* No request has more than a milliard: what says so is no count. */
+static bool count(const struct json *v, uint64_t *ret)
+{
+    int64_t n;
+    if (!json_integer(v, 0, 1000000000, &n))
+        return false;
+    *ret = (uint64_t)n;
+    return true;
 }
 
 /* Chat and completions count "prompt" and "completion" tokens, the decision APIs "input" and
- * "output". */
-static void read_usage(const struct json *root, struct dialect_reply *ret)
+ * "output". What reads a prompt and makes nothing may leave out the second, not the first. */
+static void read_usage(const struct json *usage, struct dialect_reply *ret)
 {
-    const struct json *usage = json_get(root, STR("usage"));
-    const struct json *details = json_get(usage, STR("prompt_tokens_details"));
-    if (details == NULL)
-        details = json_get(usage, STR("input_tokens_details"));
-    ret->model = reply_text(json_get(root, STR("model")));
-    ret->system_fingerprint = reply_text(json_get(root, STR("system_fingerprint")));
-    ret->input_tokens = count(usage, "prompt_tokens", "input_tokens");
-    ret->output_tokens = count(usage, "completion_tokens", "output_tokens");
-    ret->cached_input_tokens = count(details, "cached_tokens", "cached_tokens");
+    const struct json *input = either(usage, "prompt_tokens", "input_tokens");
+    const struct json *output = either(usage, "completion_tokens", "output_tokens");
+    const struct json *details = either(usage, "prompt_tokens_details", "input_tokens_details");
+    struct usage u = {0};
+    ret->says_usage =
+        count(input, &u.input_tokens) && (output == NULL || count(output, &u.output_tokens));
+    if (!ret->says_usage)
+        return;
+    (void)count(json_get(details, STR("cached_tokens")), &u.cached_input_tokens);
+    ret->usage = u;
 }
 
 const struct json *reply_begin(struct arena *a, struct str body, struct answer *answers, size_t n,
@@ -43,7 +51,9 @@ const struct json *reply_begin(struct arena *a, struct str body, struct answer *
         answers[i] = answer_broken();
     if (root == NULL || root->type != JSON_OBJECT)
         return NULL;
-    read_usage(root, ret);
+    ret->model = reply_text(json_get(root, STR("model")));
+    ret->system_fingerprint = reply_text(json_get(root, STR("system_fingerprint")));
+    read_usage(json_get(root, STR("usage")), ret);
     return reply_is_error(root) ? NULL : root;
 }
 
@@ -51,6 +61,12 @@ bool reply_is_error(const struct json *v)
 {
     const struct json *error = json_get(v, STR("error"));
     return reply_text(error).n > 0 || (error != NULL && error->type == JSON_OBJECT);
+}
+
+void reply_usage(struct arena *a, struct str body, struct dialect_reply *ret)
+{
+    const struct json *root = reply_begin(a, body, NULL, 0, ret);
+    (void)root; /* nothing more is wanted of it */
 }
 
 const struct json *reply_array(const struct json *v, struct str key)

@@ -14,6 +14,9 @@ const struct json *reply_begin(struct arena *a, struct str body, struct answer *
 /* Whether a reply, or a choice of it, says that it is an error, whatever else it says. */
 bool reply_is_error(const struct json *v);
 
+/* Of a body that answers nothing, such as an error's: what it says all the same. */
+void reply_usage(struct arena *a, struct str body, struct dialect_reply *ret);
+
 /* The elements of an array member, or NULL. */
 const struct json *reply_array(const struct json *v, struct str key);
 

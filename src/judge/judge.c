@@ -317,7 +317,7 @@ static bool ask(struct judge_req *req)
 
 bool judge_can_take(const struct judge *j)
 {
-    return j->grader == NULL || !grader_is_down(j->grader);
+    return j->grader == NULL || (!grader_is_down(j->grader) && grader_held(j->grader) == 0);
 }
 
 bool judge_start(struct judge *j, struct judge_req *req)

@@ -71,7 +71,8 @@ struct judge_req {
 
 bool judge_start(struct judge *j, struct judge_req *req);
 
-/* Whether records should be brought: not while the grader is down, they would only wait here. */
+/* Whether records should be brought: not while the grader is down or held, they would only wait
+ * here. */
 bool judge_can_take(const struct judge *j);
 
 /* `first` is done, this one is not: takes over what is shared, and has until `late_us` for the

@@ -227,9 +227,11 @@ static void put_grader(Rbr__V1__Reward *m, const struct policy *policy, const st
     out->requests = use->requests;
     out->retries = use->retries;
     out->failures = use->failures;
-    out->input_tokens = use->input_tokens;
-    out->cached_input_tokens = use->cached_input_tokens;
-    out->output_tokens = use->output_tokens;
+    out->input_tokens = use->used.input_tokens;
+    out->cached_input_tokens = use->used.cached_input_tokens;
+    out->output_tokens = use->used.output_tokens;
+    out->cost_usd = (double)use->used.cost_pico / PICO_PER_USD;
+    out->usage_unknown = (uint32_t)use->used.unknown; /* of `requests` */
     for (size_t i = 0; judged->judgments != NULL && i < policy->n_propositions; i++)
         out->cache_hits += judged->judgments[i].cached &&
                            is_graders(&policy->propositions[i], &judged->judgments[i]);

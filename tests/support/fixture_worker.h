@@ -43,6 +43,7 @@ struct worker {
     struct member member;
     struct fixture_transport server;
     struct transport_endpoint endpoint, *endpoints[1];
+    struct spend spend;
     struct grader *grader;
     struct cache keeping, *cache; /* the port that the judge has, and what is behind it */
     uint8_t (*kept)[JUDGMENT_DIGEST_BYTES]; /* digests of all answers that came */
@@ -56,6 +57,8 @@ struct world {
     struct clock_fixture clock;
     struct broker broker;
     struct policy *policy;
+    struct price price; /* of each worker's grader, */
+    uint64_t ceiling; /* and what it may cost in an hour */
     struct worker *workers[WORLD_WORKERS]; /* NULL: none there */
     size_t turns, turns_in_place;
     uint64_t cache_hits, settled_early; /* of workers that have ended */
@@ -63,7 +66,7 @@ struct world {
 
 static inline void world_init(struct world *w, struct policy *policy)
 {
-    *w = (struct world){.policy = policy};
+    *w = (struct world){.policy = policy, .ceiling = SPEND_NO_CEILING};
     clock_fixture_init(&w->clock, WORLD_START_US, WORLD_START_MS);
     broker_init(&w->broker, &w->clock);
 }
@@ -116,7 +119,10 @@ static inline struct worker *world_start(
                                    .request_timeout_us = 10 * SECOND,
                                    .attempts_max = 3,
                                    .backoff_min_us = SECOND / 2,
-                                   .backoff_max_us = 8 * SECOND};
+                                   .backoff_max_us = 8 * SECOND,
+                                   .price = w->price,
+                                   .spend = &k->spend};
+    spend_init(&k->spend, w->ceiling);
     if (grader_new(&grader, &k->server.port, &w->clock.clock, seed, &k->grader, NULL) != ERR_OK)
         abort();
     k->cache = cache_mem_new(CACHE_BYTES);

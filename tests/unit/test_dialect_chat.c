@@ -307,9 +307,9 @@ static void usage_and_model_are_read(void **state RBR_UNUSED)
         &reply);
     assert_true(str_eq(reply.model, STR("m-7")));
     assert_true(str_eq(reply.system_fingerprint, STR("fp")));
-    assert_int_equal(reply.input_tokens, 812);
-    assert_int_equal(reply.cached_input_tokens, 800);
-    assert_int_equal(reply.output_tokens, 1);
+    assert_int_equal(reply.usage.input_tokens, 812);
+    assert_int_equal(reply.usage.cached_input_tokens, 800);
+    assert_int_equal(reply.usage.output_tokens, 1);
     static const char *const odd[] = {
         "{\"model\":null,\"usage\":null,\"choices\":[]}",
         "{\"model\":3,\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":1.5,"
@@ -318,7 +318,9 @@ static void usage_and_model_are_read(void **state RBR_UNUSED)
     for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
         (void)read_shape(&a, str_z(odd[i]), &reply);
         assert_int_equal(reply.model.n, 0);
-        assert_int_equal(reply.input_tokens + reply.cached_input_tokens + reply.output_tokens, 0);
+        assert_int_equal(reply.usage.input_tokens + reply.usage.cached_input_tokens +
+                             reply.usage.output_tokens,
+                         0);
     }
     arena_done(&a);
 }

@@ -92,8 +92,8 @@ static void usage_is_read(void **state RBR_UNUSED)
     arena_init(&a, 1 << 20);
     dialect_decisions.read(&a, &frame, &shape_policy, str_z(shapes[0].body), answers, 2, &reply);
     assert_str(reply.model, "m-1");
-    assert_int_equal(reply.input_tokens, 100);
-    assert_int_equal(reply.cached_input_tokens, 64);
+    assert_int_equal(reply.usage.input_tokens, 100);
+    assert_int_equal(reply.usage.cached_input_tokens, 64);
     arena_done(&a);
 }
 

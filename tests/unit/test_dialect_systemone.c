@@ -127,8 +127,8 @@ static void usage_is_read(void **state RBR_UNUSED)
     arena_init(&a, 1 << 20);
     dialect_systemone.read(&a, &frame, &shape_policy, str_z(shapes[0].body), answers, 2, &reply);
     assert_str(reply.model, "m");
-    assert_int_equal(reply.input_tokens, 812);
-    assert_int_equal(reply.output_tokens, 2);
+    assert_int_equal(reply.usage.input_tokens, 812);
+    assert_int_equal(reply.usage.output_tokens, 2);
     arena_done(&a);
 }
 

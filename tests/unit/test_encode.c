@@ -137,9 +137,11 @@ static void judgments_with_their_provenance(void **state RBR_UNUSED)
     r.judged.use = (struct grader_use){.requests = 4,
                                        .retries = 1,
                                        .failures = 2,
-                                       .input_tokens = 100,
-                                       .cached_input_tokens = 50,
-                                       .output_tokens = 6};
+                                       .used = {.input_tokens = 100,
+                                                .cached_input_tokens = 50,
+                                                .output_tokens = 6,
+                                                .cost_pico = 1250000000000,
+                                                .unknown = 3}};
     (void)snprintf(r.judged.use.response_model, sizeof(r.judged.use.response_model), "m-1");
     (void)snprintf(r.judged.use.system_fingerprint, sizeof(r.judged.use.system_fingerprint), "fp");
     struct judgment *a = rewards_of(&r, "a");
@@ -175,6 +177,8 @@ static void judgments_with_their_provenance(void **state RBR_UNUSED)
     assert_int_equal(g->failures, 2);
     assert_int_equal(g->cache_hits, 1);
     assert_true(g->input_tokens == 100 && g->cached_input_tokens == 50 && g->output_tokens == 6);
+    assert_true(g->cost_usd == 1.25);
+    assert_int_equal(g->usage_unknown, 3);
     end(m);
     rewards_done(&r);
 }

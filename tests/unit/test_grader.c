@@ -24,9 +24,9 @@ static void a_group_is_graded_and_accounted_for(void **state RBR_UNUSED)
     const struct grader_use *use = &g->group.use;
     assert_int_equal(use->requests, 4);
     assert_int_equal(use->retries + use->failures, 0);
-    assert_int_equal(use->input_tokens, 400);
-    assert_int_equal(use->cached_input_tokens, 256);
-    assert_int_equal(use->output_tokens, 4);
+    assert_int_equal(use->used.input_tokens, 400);
+    assert_int_equal(use->used.cached_input_tokens, 256);
+    assert_int_equal(use->used.output_tokens, 4);
     assert_string_equal(use->response_model, "m-1");
     grader_stats(b->grader, &s);
     assert_int_equal(s.requests, 4);

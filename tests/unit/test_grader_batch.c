@@ -167,7 +167,7 @@ static void one_request_asks_them_all(void **state RBR_UNUSED)
     }
     assert_int_equal(b->judgments[1].status, JUDGMENT_NOT_ASKED);
     assert_int_equal(b->group.use.requests, 1);
-    assert_int_equal(b->group.use.input_tokens, 100);
+    assert_int_equal(b->group.use.used.input_tokens, 100);
     grader_stats(b->grader, &s);
     assert_int_equal(s.requests, 1);
     assert_int_equal(s.judgments, 4);
