@@ -42,6 +42,7 @@ struct easy {
     int64_t retry_after_us, waiting;
     uint64_t heard_ms; /* loop time of the last byte of reply, or of sending */
     bool should_not_retry, cancelled, too_large, silent, get;
+    bool has_head; /* of a reply, to its end */
     char error[CURL_ERROR_SIZE];
     struct easy *next; /* free list, or cancelled list */
     struct easy *prev_active, *next_active;
@@ -253,6 +254,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
         e->too_large = true;
         return 0;
     }
+    if (line.n <= 2 || str_has_prefix(line, STR("HTTP/"))) /* 100 has one too */
+        e->has_head = line.n <= 2;
     switch (line.n > 0 ? line.p[0] | 32 : 0) {
     case 'e':
         if (header_is(line, STR("endpoint-load-metrics"), &value))
@@ -463,7 +466,7 @@ static void http_send(struct transport *t, struct transport_req *req)
     buf_reset(&e->reply);
     e->header_bytes = 0;
     e->retry_after_us = e->waiting = -1;
-    e->should_not_retry = e->cancelled = e->too_large = e->silent = false;
+    e->should_not_retry = e->cancelled = e->too_large = e->silent = e->has_head = false;
     e->error[0] = '\0';
     if (h->n_active == 0)
         uv_update_time(&h->loop->uv); /* it may have slept for long */
@@ -512,6 +515,8 @@ static void end_request(struct http *h, struct easy *e, CURLcode code)
 {
     struct transport_req *req = e->req;
     long status = 0;
+    if (code == CURLE_OK && !e->has_head) /* closed within the headers: curl takes it for all */
+        code = CURLE_PARTIAL_FILE;
     (void)curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_multi_remove_handle(h->multi, e->curl);
     unlink_active(h, e);
