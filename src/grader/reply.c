@@ -78,9 +78,9 @@ const struct json *reply_array(const struct json *v, struct str key)
 size_t reply_question(struct str name, size_t n)
 {
     uint64_t k;
-    bool ok =
-        name.n > 1 && name.p[0] == 'q' && num_parse_u64(str_sub(name, 1, name.n), &k) && k < n;
-    return ok ? (size_t)k : SIZE_MAX;
+    if (name.n < 2 || name.p[0] != 'q' || (name.p[1] == '0' && name.n > 2)) /* q07 is not q7 */
+        return SIZE_MAX;
+    return num_parse_u64(str_sub(name, 1, name.n), &k) && k < n ? (size_t)k : SIZE_MAX;
 }
 
 struct answer reply_probability(const struct json *p, const struct json *mass,

@@ -43,7 +43,7 @@ static const struct shape shapes[] = {
      {UNUSABLE(GRADER_REJECTED), GRADED(0.5)}},
     {"others are not ours",
      "{\"answers\":{\"q2\":" NOUL("0.5") ",\"q00x\":" NOUL("0.5") ",\"0\":" NOUL(
-         "0.5") ",\"q0\":" NOUL("0.25") "}}",
+         "0.5") ",\"q0\":" NOUL("0.25") ",\"q00\":" NOUL("0.75") "}}",
      2,
      {GRADED(0.25), BROKEN}},
     {"another type of answer",
