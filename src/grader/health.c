@@ -9,6 +9,7 @@ enum {
     APART_US = SECOND_US / 10,
     BACKOFF_MIN_US = 5 * SECOND_US,
     BACKOFF_MAX_US = 60 * SECOND_US,
+    DOWN_US = 4 * SECOND_US,
 };
 
 void health_init(struct health *h)
@@ -92,7 +93,7 @@ enum health_due health_due(struct health *h, bool down, int64_t now_us)
     if (h->state == HEALTH_OPEN) {
         h->probes++;
         h->asked_us = now_us;
-        h->probe_us = now_us + (down ? BACKOFF_MIN_US : backoff(h->probes));
+        h->probe_us = now_us + (down ? DOWN_US : backoff(h->probes));
         return HEALTH_PROBE;
     }
     /* The probe may still wait its turn at a busy server: see whether that answers others. */
@@ -131,7 +132,7 @@ bool health_open(struct health *all, size_t n, size_t i, int64_t now_us)
     }
     for (size_t k = 0; k < n; k++) {
         all[k].kept = false;
-        probe_by(&all[k], now_us + BACKOFF_MIN_US);
+        probe_by(&all[k], now_us + DOWN_US);
     }
     return true;
 }

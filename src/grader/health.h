@@ -19,10 +19,10 @@
  *
  * An endpoint that is out is probed after 5, 10, 20, 40, then every 60 s. No more than half of the
  * endpoints are out: further ones that fail are asked all the same, until none is left that works.
- * Then all are out, the grader is down, and each endpoint is probed at least every 5 s, whatever
- * its backoff was: that many questions do no harm to servers nobody uses, and a grader that is back
- * is found within 5 s. Coming back from that, each endpoint stays out until its own probe is
- * answered. */
+ * Then all are out, the grader is down, and each endpoint is probed at least every 4 s, whatever
+ * its backoff was: that many questions do no harm to servers nobody uses, and with a grader that is
+ * back rewards flow within 5 s. Coming back from that, each endpoint stays out until its own probe
+ * is answered. */
 #ifndef RBR_GRADER_HEALTH_H
 #define RBR_GRADER_HEALTH_H
 

@@ -146,7 +146,7 @@ static void open_endpoint(struct pool *p, size_t i, int64_t now)
         pool_explain(p, why);
         log_warning("grader.down",
                     "grader %.*s does not answer, for %.1f s now: %s; records wait, %zu questions "
-                    "of them here; it is tried every 5 s",
+                    "of them here; it is tried every 4 s",
                     STR_ARGS(p->config.grader), seconds(now - p->down_since_us), why,
                     p->config.waiting(p->config.arg));
     } else if (!p->health[i].kept) {

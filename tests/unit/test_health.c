@@ -125,7 +125,7 @@ static void doubts_without_end_are_probed_ten_times_a_second(void **state RBR_UN
 
 static void probes_back_off_unless_the_grader_is_down(void **state RBR_UNUSED)
 {
-    static const int64_t alone[] = {5, 10, 20, 40, 60, 60}, down[] = {5, 5, 5, 5, 5, 5};
+    static const int64_t alone[] = {5, 10, 20, 40, 60, 60}, down[] = {4, 4, 4, 4, 4, 4};
     for (int is_down = 0; is_down < 2; is_down++) {
         struct health all[2];
         int64_t now = 1000 * SECOND;
@@ -147,7 +147,7 @@ static void probes_back_off_unless_the_grader_is_down(void **state RBR_UNUSED)
         if (is_down) /* the other may be back as well */
             assert_int_equal(health_due(&all[1], false, now), HEALTH_PROBE);
         assert_false(health_open(all, 2, 0, now) != is_down);
-        assert_int_equal(all[0].probe_us, now + 5 * SECOND);
+        assert_int_equal(all[0].probe_us, now + (is_down ? 4 : 5) * SECOND);
     }
 }
 
@@ -163,7 +163,7 @@ static void going_down_shortens_every_wait(void **state RBR_UNUSED)
         (void)health_due(&all[0], false, now = all[0].probe_us);
     assert_int_equal(all[0].probe_us, now + 60 * SECOND);
     assert_true(health_open(all, 2, 1, now + SECOND));
-    assert_int_equal(all[0].probe_us, now + 6 * SECOND);
+    assert_int_equal(all[0].probe_us, now + SECOND + 4 * SECOND);
 }
 
 static void no_more_than_half_are_out_unless_all_fail(void **state RBR_UNUSED)

@@ -2,6 +2,8 @@
  * a pause; what one question fails by is that question's. */
 #include "grader_bench.h"
 
+#define BACK (5 * SECOND - SECOND / 2) /* the promise is 5 s; the rest is for the machine */
+
 static const struct fixture_reply outages[] = {
     {.delay_us = 100, .outcome = TRANSPORT_CONNECT},
     {.delay_us = 3000, .outcome = TRANSPORT_RESET},
@@ -69,7 +71,7 @@ static void every_kind_of_outage_is_a_pause(void **state RBR_UNUSED)
             assert_int_equal(b->server.requests - b->probes, questions);
             assert_int_equal(stats(b).judgments, 0);
             heal(b);
-            run_for(b, 5 * SECOND + SECOND / 10);
+            run_for(b, BACK);
             assert_false(grader_is_down(b->grader));
             assert_int_equal(grader_down_for_us(b->grader), 0);
             run(b);
@@ -187,7 +189,7 @@ static void an_outage_that_ends_within_the_last_attempt_is_no_failure(void **sta
     bench_free(b);
 }
 
-/* 2,000 questions at a dead server: a few requests, then one every 5 s. */
+/* 2,000 questions at a dead server: a few requests, then one every 4 s. */
 static void a_dead_grader_is_left_alone(void **state RBR_UNUSED)
 {
     struct bench *b = bench_new(1, 50);
@@ -196,7 +198,7 @@ static void a_dead_grader_is_left_alone(void **state RBR_UNUSED)
         (void)ask(b, i, 1, CLOCK_NEVER);
     run_for(b, 600 * SECOND);
     assert_in_range(b->server.requests - b->probes, 50, 200);
-    assert_in_range(b->probes, 119, 123);
+    assert_in_range(b->probes, 149, 153);
     b->max_in_flight = 50;
     heal(b);
     run(b);
@@ -244,7 +246,7 @@ static void hanging_probes_do_not_delay_the_return(void **state RBR_UNUSED)
     run_for(b, 1000 * SECOND);
     assert_int_equal(stats(b).probes_in_flight, PROBES_MAX);
     heal(b);
-    run_for(b, 5 * SECOND + SECOND / 10);
+    run_for(b, BACK);
     assert_int_equal(g->judgments[0].status, JUDGMENT_GRADED);
     assert_int_equal(stats(b).probes_in_flight, 0);
     begin_outage(b, (struct fixture_reply){.delay_us = CLOCK_NEVER});
@@ -258,7 +260,7 @@ static void freeing_ends_the_probes(void **state RBR_UNUSED)
     struct group *g = ask(b, 0, 1, CLOCK_NEVER);
     run_for(b, 4 * SECOND);
     b->reply = (struct fixture_reply){.delay_us = CLOCK_NEVER};
-    run_for(b, 6 * SECOND);
+    run_for(b, 3 * SECOND);
     assert_int_equal(stats(b).probes_in_flight, 1);
     grader_cancel(&g->group);
     (void)tick(b);
