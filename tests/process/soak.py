@@ -38,6 +38,7 @@ TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 INPUT, OUTPUT, DEAD, GROUP = "completions", "rewards", "dead-letters", "soak"
 SESSION_SECONDS = 3  # of the group: who is not heard of for so long is out
 RECOVERY_SECONDS = 30  # each partition gives rewards again within this
+TWIN_SECONDS = 60  # one of two twins is gone within this: four fencings, some seconds apart, then a stop of drain + 15 s at most
 IN_FLIGHT = 32  # grader calls of a worker at a time, at most
 PATIENCE_SECONDS = 150  # how long a slow recovery is waited for, to tell slow from stuck
 POINTS = ("looked_up", "assigned", *rounds.REPEATED)  # that this load brings a worker to
@@ -280,7 +281,7 @@ class Soak:
         w.stop_time()
         ghost = w.process
         w.start()
-        self.ghosts.append((ghost, w.process))
+        self.ghosts.append((ghost, w.process, w.log_path))
         time.sleep(self.rng.uniform(1, SESSION_SECONDS + 3))
         ghost.send_signal(signal.SIGCONT)
 
@@ -454,7 +455,7 @@ class Soak:
             self.wait_for_turn(1)
             facts = self.finish()
         finally:
-            for ghost, _ in self.ghosts:
+            for ghost, _, _ in self.ghosts:
                 ghost.kill()
                 ghost.wait()
             self.tear_down()
@@ -462,8 +463,8 @@ class Soak:
 
     def bury(self):
         """Of a worker and its twin one must go, whichever; a supervisor started the successor again if it was that one."""
-        for ghost, successor in list(self.ghosts):
-            end = time.monotonic() + RECOVERY_SECONDS
+        for ghost, successor, log_path in list(self.ghosts):
+            end = time.monotonic() + TWIN_SECONDS
             while ghost.poll() is None and successor.poll() is None and time.monotonic() < end:
                 time.sleep(0.05)
             if ghost.poll() is not None:
@@ -471,10 +472,11 @@ class Soak:
             elif successor.poll() is not None:
                 self.say(f"  the awakened twin outlived its successor, which ended with {successor.returncode}")
             else:
-                self.broken("twins: the worker that was taken for dead works on beside its successor")
+                self.broken("twins: the worker that was taken for dead works on beside its successor; the end of their log: "
+                            + " / ".join(log_path.read_text(errors="replace").splitlines()[-40:]))
             ghost.kill()
             ghost.wait()
-            self.ghosts.remove((ghost, successor))
+            self.ghosts.remove((ghost, successor, log_path))
 
     def report(self, facts):
         kills = [n for kind in KILLS for n in self.redone[kind]]
