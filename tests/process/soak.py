@@ -544,6 +544,8 @@ def options(arguments=()):
     p.add_argument("--calm", type=float, default=10, help="seconds without faults at the start, for comparison")
     p.add_argument("--folder", help="for logs and Kafka's data; kept")
     o = p.parse_args(list(arguments))
+    if o.identity == "default":  # no two have one name
+        o.twins = 0
     if o.records is None:
         o.records = 0 if o.minutes else 500_000
     return o
