@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "base/resident.h"
 #include "obs/log.h"
-#include "worker/kafka_setup.h"
 #include "worker/spending.h"
 
 enum {
@@ -167,15 +166,31 @@ static int64_t maintain(void *arg)
 
 static enum err_code join_kafka(struct app *a, struct err *err)
 {
-    struct kafka_setup kafka;
-    kafka_setup_init(&kafka, &a->config.settings->kafka, a->config.embedded);
-    kafka.config.record_bytes = 4 * a->config.settings->limits.completion_bytes;
-    enum err_code code = kafka_source_new(&a->grading.loop, &kafka.config, &a->source, err);
+    struct kafka_config *kafka = &a->kafka.config;
+    kafka_setup_init(&a->kafka, &a->config.settings->kafka, a->config.embedded);
+    kafka->record_bytes = 4 * a->config.settings->limits.completion_bytes;
+    enum err_code code = kafka_source_new(&a->grading.loop, kafka, &a->source, err);
     if (code == ERR_OK)
-        code = kafka_sink_new(&a->grading.loop, a->source, &kafka.config, CONNECT_TIMEOUT_US,
-                              &a->sink, err);
-    kafka_setup_done(&kafka);
+        code =
+            kafka_sink_new(&a->grading.loop, a->source, kafka, CONNECT_TIMEOUT_US, &a->sink, err);
     return code;
+}
+
+/* What the pipeline reads: the source, behind what stands in front of it. */
+static struct source *source_of(struct app *a)
+{
+    const struct settings *s = a->config.settings;
+    const struct restore_config restore = {
+        .kafka = &a->kafka.config,
+        .topics = s->cache.restore_from.items,
+        .n_topics = s->cache.restore_from.n,
+        .wait_us = s->cache.restore_wait_us,
+    };
+    struct source *source = kafka_source_port(a->source);
+    if (restore.n_topics == 0)
+        return source;
+    a->restore = restore_new(&a->grading.loop, source, a->grading.cache, &restore);
+    return restore_port(a->restore);
 }
 
 static enum err_code open_blackbox(struct app *a, struct err *err)
@@ -227,8 +242,8 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
     grading_keep(&a->grading, config->settings);
     struct pipeline_config pipeline = pipeline_config(config->settings, a->source);
     pipeline.blackbox = a->blackbox;
-    a->pipeline = pipeline_new(&pipeline, &a->grading.judge, kafka_source_port(a->source),
-                               kafka_sink_port(a->sink), &clock_real);
+    a->pipeline = pipeline_new(&pipeline, &a->grading.judge, source_of(a), kafka_sink_port(a->sink),
+                               &clock_real);
     return ERR_OK;
 }
 
@@ -259,7 +274,9 @@ void app_done(struct app *a)
     pipeline_free(a->pipeline);
     a->pipeline = NULL;
     kafka_sink_free(a->sink);
+    restore_free(a->restore);
     kafka_source_free(a->source);
+    kafka_setup_done(&a->kafka);
     blackbox_close(a->blackbox);
     grading_done(&a->grading);
 }

@@ -12,8 +12,10 @@
 #define RBR_WORKER_APP_H
 
 #include "pipeline/pipeline.h"
+#include "replay/restore.h"
 #include "stream/kafka.h"
 #include "worker/grading.h"
+#include "worker/kafka_setup.h"
 
 struct app_config {
     const struct settings *settings;
@@ -27,7 +29,9 @@ struct app_config {
 struct app {
     struct app_config config;
     struct grading grading;
+    struct kafka_setup kafka;
     struct kafka_source *source;
+    struct restore *restore; /* NULL: none */
     struct kafka_sink *sink;
     struct blackbox *blackbox; /* NULL: none */
     struct pipeline *pipeline;

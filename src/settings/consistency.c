@@ -37,6 +37,20 @@ static void check_topics(struct loading *l)
                 shown(k->dead_letters, text));
 }
 
+static void check_restore(struct loading *l)
+{
+    const struct settings_kafka *k = &l->settings->kafka;
+    const struct setting_list *topics = &l->settings->cache.restore_from;
+    char text[SHOWN_MAX];
+    for (size_t i = 0; i < topics->n; i++)
+        if (str_eq(topics->items[i], k->input) || str_eq(topics->items[i], k->dead_letters))
+            problem(l, place_of(l, "cache.restore_from"),
+                    "cache.restore_from: '%s' has no rewards in it: it is kafka.%s; name topics of "
+                    "rewards",
+                    shown(topics->items[i], text),
+                    str_eq(topics->items[i], k->input) ? "input" : "dead_letters");
+}
+
 /* A property in milliseconds; `initial` when it is not set; false with a problem when it is no
  * number. */
 static bool milliseconds(struct loading *l, const char *client, const char *name, int64_t initial,
@@ -136,6 +150,7 @@ static void check_ceiling(struct loading *l)
 void consistency_check(struct loading *l)
 {
     check_topics(l);
+    check_restore(l);
     check_drain(l);
     check_timeouts(l);
     check_memory(l);

@@ -67,6 +67,7 @@ static void print_value(struct buf *out, const struct field *f, const void *valu
     case FIELD_FLAG:
         (void)buf_append_z(out, *(const bool *)value ? "true" : "false");
         break;
+    case FIELD_TOPICS:
     case FIELD_PATHS:
     case FIELD_URLS:
     case FIELD_IDS:
@@ -90,7 +91,7 @@ static void print_value(struct buf *out, const struct field *f, const void *valu
 /* A section that was not needed may be without its required fields. */
 static bool is_absent(const struct field *f, const void *value)
 {
-    if (f->type == FIELD_PATHS || f->type == FIELD_URLS || f->type == FIELD_IDS)
+    if (field_is_list(f->type))
         return ((const struct setting_list *)value)->n == 0;
     if (f->type == FIELD_DECIMAL)
         return *(const uint64_t *)value == SETTINGS_UNSET;

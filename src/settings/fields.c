@@ -385,6 +385,21 @@ const struct field fields[] = {
      .doc =
          "Of the file when it is made, or of the memory; a MiB keeps 8,192 judgments. The oldest "
          "give way."},
+    {.path = "cache.restore_from",
+     .type = FIELD_TOPICS,
+     .offset = offsetof(struct settings, cache.restore_from),
+     .min = "1",
+     .max = "16",
+     .doc = "Topics of rewards whose judgments are read into the cache when a partition is "
+            "assigned: of the same partition, or of all when they have not as many as the input."},
+    {.path = "cache.restore_wait",
+     .type = FIELD_DURATION,
+     .offset = offsetof(struct settings, cache.restore_wait_us),
+     .initial = "30s",
+     .min = "0s",
+     .max = "1d",
+     .doc = "So long no record is read while they are not all there; what is not there in time may "
+            "be asked again."},
 
     {.path = "log.level",
      .type = FIELD_ENUM,
@@ -421,6 +436,7 @@ const char *field_type_name(enum field_type type)
         [FIELD_LINES] = "text",
         [FIELD_NAME] = "name",
         [FIELD_TOPIC] = "topic",
+        [FIELD_TOPICS] = "list of topics",
         [FIELD_BROKERS] = "host:port, ...",
         [FIELD_PATH] = "path",
         [FIELD_PATHS] = "list of paths",
@@ -443,6 +459,11 @@ const char *field_type_name(enum field_type type)
 bool field_is_number(enum field_type type)
 {
     return type >= FIELD_COUNT && type <= FIELD_DECIMAL;
+}
+
+bool field_is_list(enum field_type type)
+{
+    return type == FIELD_TOPICS || type == FIELD_PATHS || type == FIELD_URLS || type == FIELD_IDS;
 }
 
 /* ---- paths ------------------------------------------------------------------------------------

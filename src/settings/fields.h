@@ -10,6 +10,7 @@ enum field_type {
     FIELD_LINES, /* text that may have line ends and tabs in it */
     FIELD_NAME, /* letters, digits, _ and -: can stand in a key path */
     FIELD_TOPIC,
+    FIELD_TOPICS,
     FIELD_BROKERS,
     FIELD_PATH, /* resolved against the settings file's folder */
     FIELD_PATHS,
@@ -56,6 +57,7 @@ extern const size_t n_field_sections;
 
 const char *field_type_name(enum field_type type); /* as the documentation has it */
 bool field_is_number(enum field_type type); /* COUNT, SIZE, DURATION, DECIMAL: in 8 bytes */
+bool field_is_list(enum field_type type); /* kept as struct setting_list */
 
 const struct field *field_find(struct str path); /* NULL when there is none */
 

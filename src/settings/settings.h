@@ -75,6 +75,8 @@ struct settings {
     struct {
         struct str path; /* n == 0: in memory */
         uint64_t bytes;
+        struct setting_list restore_from; /* topics */
+        int64_t restore_wait_us;
     } cache;
     struct {
         enum log_level level;

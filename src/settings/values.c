@@ -193,6 +193,8 @@ static bool check_item(struct loading *l, const struct field *f, const struct ya
     }
     if (f->type == FIELD_IDS)
         return check_id(l, f, y);
+    if (f->type == FIELD_TOPICS)
+        return check_topic(l, f, y);
     return f->type != FIELD_URLS || check_url(l, f, y);
 }
 
@@ -355,6 +357,7 @@ void value_read(struct loading *l, const struct field *f, const struct yaml *y, 
     case FIELD_URL:
         read_text(l, f, y, to);
         break;
+    case FIELD_TOPICS:
     case FIELD_PATHS:
     case FIELD_URLS:
     case FIELD_IDS:

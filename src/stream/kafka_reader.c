@@ -36,17 +36,46 @@ static const struct kafka_default reader_defaults[] = {
     {"queued.max.messages.kbytes", "16384"},
 };
 
-static enum err_code assign(struct kafka_reader *r, const char *topic, struct err *err)
+static enum err_code assign(struct kafka_reader *r, struct str topic, struct err *err)
 {
+    char *name = mem_copy(topic.p, topic.n);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(r->n_partitions);
     for (int32_t i = 0; i < r->n_partitions; i++)
         if (!r->readings[i].at_end)
-            rd_kafka_topic_partition_list_add(list, topic, i)->offset = r->readings[i].from;
+            rd_kafka_topic_partition_list_add(list, name, i)->offset = r->readings[i].from;
     rd_kafka_resp_err_t code = rd_kafka_assign(r->client, list);
     rd_kafka_topic_partition_list_destroy(list);
+    mem_free(name);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return ERR_OK;
-    return err_set(err, kafka_err_code(code), "reading %s: %s", topic, rd_kafka_err2str(code));
+    return err_set(err, kafka_err_code(code), "reading %.*s: %s", STR_ARGS(topic),
+                   rd_kafka_err2str(code));
+}
+
+static rd_kafka_t *new_client(const struct kafka_config *config, struct err *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(config, reader_defaults, ARRAY_LEN(reader_defaults),
+                                           config->consumer, config->n_consumer, err);
+    return conf != NULL ? kafka_client_new(RD_KAFKA_CONSUMER, conf, err) : NULL;
+}
+
+static enum err_code count(rd_kafka_t *client, struct str topic, int32_t *ret, struct err *err)
+{
+    char *name = mem_copy(topic.p, topic.n);
+    enum err_code code = kafka_partition_count(client, name, METADATA_MS, ret, err);
+    mem_free(name);
+    return code;
+}
+
+enum err_code kafka_reader_partitions(const struct kafka_config *config, struct str topic,
+                                      int32_t *ret, struct err *err)
+{
+    rd_kafka_t *client = new_client(config, err);
+    if (client == NULL)
+        return ERR_INVALID;
+    enum err_code code = count(client, topic, ret, err);
+    rd_kafka_destroy(client);
+    return code;
 }
 
 /* Ranges of partitions that the topic does not have are empty. */
@@ -72,21 +101,17 @@ enum err_code kafka_reader_new_ranges(const struct kafka_config *config, struct 
                                       const struct kafka_range *ranges, size_t n,
                                       struct kafka_reader **ret, struct err *err)
 {
-    rd_kafka_conf_t *conf = kafka_conf_new(config, reader_defaults, ARRAY_LEN(reader_defaults),
-                                           config->consumer, config->n_consumer, err);
-    rd_kafka_t *client = conf != NULL ? kafka_client_new(RD_KAFKA_CONSUMER, conf, err) : NULL;
+    rd_kafka_t *client = new_client(config, err);
     if (client == NULL)
         return ERR_INVALID;
     struct kafka_reader *r = mem_alloc(sizeof(*r));
-    char *name = mem_copy(topic.p, topic.n);
     r->client = client;
     (void)rd_kafka_poll_set_consumer(client);
-    enum err_code code = kafka_partition_count(client, name, METADATA_MS, &r->n_partitions, err);
+    enum err_code code = count(client, topic, &r->n_partitions, err);
     if (code == ERR_OK) {
         set_ranges(r, ranges, n);
-        code = assign(r, name, err);
+        code = assign(r, topic, err);
     }
-    mem_free(name);
     if (code != ERR_OK) {
         kafka_reader_free(r);
         return code;

@@ -22,6 +22,10 @@ enum err_code kafka_reader_new(const struct kafka_config *config, struct str top
                                struct err *err) RBR_MUST_CHECK;
 void kafka_reader_free(struct kafka_reader *r);
 
+/* How many partitions a topic has. Up to 15 s. */
+enum err_code kafka_reader_partitions(const struct kafka_config *config, struct str topic,
+                                      int32_t *ret, struct err *err) RBR_MUST_CHECK;
+
 /* The records in these ranges alone; KAFKA_READ_END when each has been read to its end or to where
  * the log ends. What of a range the log does not have is passed over. */
 enum err_code kafka_reader_new_ranges(const struct kafka_config *config, struct str topic,

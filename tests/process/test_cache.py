@@ -162,6 +162,25 @@ def test_a_lost_file_is_filled_from_the_rewards(scene, tmp_path):
     assert slots(other).items() <= slots(scene.folder / "judgments").items() and slots(other)
 
 
+def test_rewards_restore_a_lost_cache(scene):
+    """cache.restore_from, with the file deleted and without any: another group judges the same records and asks nothing."""
+    scene.create(partitions=2)
+    put(scene, 300, seed=79)
+    start_counting(scene, delay=0)
+    first = worker(scene, "first")
+    scene.wait_for(300, 30, first)
+    assert first.stop() == 0
+    asked = scene.grader.stats()["requests"]
+    for round, path in enumerate((str(scene.folder / "judgments"), None), start=1):
+        (scene.folder / "judgments").unlink(missing_ok=True)
+        again = worker(scene, f"again{round}", kafka={"group": f"{scene.group}-{round}"},
+                       cache={"path": path, "restore_from": [scene.output]})
+        scene.wait_for(300 * (round + 1), 30, again)
+        assert again.stop() == 0
+        assert scene.grader.stats()["requests"] == asked
+        assert re.search(rf"restore.done rewards={300 * round} ", again.log())
+
+
 def test_what_cannot_be_loaded_says_why(scene, tmp_path):
     config = tmp_path / "w.yaml"
     config.write_text("cache: {path: kept}\n")
