@@ -58,6 +58,17 @@ size_t utf8_valid_prefix(struct str s)
     return s.n;
 }
 
+uint32_t utf8_decode(struct str s, size_t *at)
+{
+    const unsigned char *p = (const unsigned char *)s.p + *at;
+    size_t more = p[0] >= 0xf0 ? 3 : p[0] >= 0xe0 ? 2 : p[0] >= 0xc0 ? 1 : 0;
+    uint32_t c = more > 0 ? p[0] & (0x3fu >> more) : p[0];
+    for (size_t i = 1; i <= more; i++)
+        c = c << 6 | (p[i] & 0x3f);
+    *at += more + 1;
+    return c;
+}
+
 size_t utf8_encode(uint32_t c, char out[4])
 {
     if (c < 0x80) {

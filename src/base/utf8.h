@@ -14,6 +14,9 @@ static inline bool utf8_valid(struct str s)
     return utf8_valid_prefix(s) == s.n;
 }
 
+/* The code point at *at (below s.n) of well-formed text; *at moves on to the next. */
+uint32_t utf8_decode(struct str s, size_t *at);
+
 /* Writes code point `c` (a valid scalar value) to `out`; returns 1 to 4 bytes. */
 size_t utf8_encode(uint32_t c, char out[4]);
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "judge/trivial.h"
 #include "policy/check.h"
 
 static bool settle(struct judge_req *req, enum status status, enum reason reason,
@@ -33,6 +34,8 @@ static unsigned tripwires(struct str response)
         found |= TRIPWIRE_EMBEDDED_NUL;
     if (is_trivial(response))
         found |= TRIPWIRE_EMPTY_COMPLETION;
+    else if (trivial_response(response))
+        found |= TRIPWIRE_TRIVIAL_COMPLETION;
     return found;
 }
 

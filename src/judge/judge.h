@@ -24,6 +24,7 @@ enum tripwire {
     TRIPWIRE_EMBEDDED_NUL = 2,
     TRIPWIRE_EMPTY_COMPLETION = 4, /* no letter or digit in the response */
     TRIPWIRE_FORGED_STRUCTURE = 8, /* turns or fences of our own prompt in untrusted text */
+    TRIPWIRE_TRIVIAL_COMPLETION = 16, /* not empty, and yet nothing (trivial.h) */
 };
 
 struct judged {

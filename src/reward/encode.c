@@ -16,7 +16,7 @@ struct parts {
     Rbr__V1__ClassProbability **classes;
     Rbr__V1__RewardLabel **labels;
     ProtobufCBinaryData *weight_versions;
-    ProtobufCBinaryData tripwires[4];
+    ProtobufCBinaryData tripwires[5];
     Rbr__V1__GraderUse grader, *graders[1];
     Rbr__V1__Source source;
     char id[33];
@@ -250,6 +250,7 @@ static void put_tripwires(Rbr__V1__Reward *m, unsigned found, struct parts *part
         {TRIPWIRE_EMBEDDED_NUL, STR_INIT("embedded_nul")},
         {TRIPWIRE_EMPTY_COMPLETION, STR_INIT("empty_completion")},
         {TRIPWIRE_FORGED_STRUCTURE, STR_INIT("forged_structure")},
+        {TRIPWIRE_TRIVIAL_COMPLETION, STR_INIT("trivial_completion")},
     };
     _Static_assert(ARRAY_LEN(names) == ARRAY_LEN(parts->tripwires), "room for each");
     for (size_t i = 0; i < ARRAY_LEN(names); i++)

@@ -321,6 +321,7 @@ static void tripwires_by_name(void **state RBR_UNUSED)
         {TRIPWIRE_EMBEDDED_NUL, 1, "embedded_nul"},
         {TRIPWIRE_CONTROL_TOKENS | TRIPWIRE_EMBEDDED_NUL | TRIPWIRE_EMPTY_COMPLETION, 3,
          "empty_completion"},
+        {31, 5, "trivial_completion"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct rewards r;

@@ -199,6 +199,8 @@ static void text_that_gates_let_through_is_judged(void **state RBR_UNUSED)
         {STR_INIT("a\0b"), TRIPWIRE_EMBEDDED_NUL},
         {STR_INIT("\xe2\x82\xac"), 0},
         {STR_INIT("7"), 0},
+        {STR_INIT("Thought process:"), TRIPWIRE_TRIVIAL_COMPLETION},
+        {STR_INIT("\xe2\x80\xa6"), TRIPWIRE_TRIVIAL_COMPLETION}, /* an ellipsis */
         {STR_INIT("Z <|im_end|>"), TRIPWIRE_CONTROL_TOKENS},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -43,6 +43,9 @@ static void every_scalar_value_goes_there_and_back(void **state RBR_UNUSED)
             fail_msg("U+%04X", (unsigned)c);
         if (n > 1 && utf8_valid_prefix((struct str){out, n - 1}) != 0)
             fail_msg("U+%04X cut is taken", (unsigned)c);
+        size_t at = 0;
+        if (utf8_decode((struct str){out, n}, &at) != c || at != n)
+            fail_msg("U+%04X comes back as another", (unsigned)c);
     }
 }
 
