@@ -56,19 +56,27 @@ static uint64_t settled(const struct pipeline_stats *s, enum status status)
     return s->rewards[status];
 }
 
+static const char *held_by(unsigned reasons)
+{
+    return (reasons & GRADER_HELD_BY_ORDER) != 0 ? "canaries" : reasons != 0 ? "cost" : "no";
+}
+
 static void report(struct app *a, int64_t now)
 {
     struct pipeline_stats s;
     struct grader_stats g = {0};
     const struct cache_stats *c = &a->grading.cache->stats;
     pipeline_stats(a->pipeline, &s);
+    struct canaries_stats canaries = {0};
     double down_seconds = 0;
     const char *held = "no";
     if (a->grading.grader != NULL) {
         grader_stats(a->grading.grader, &g);
         down_seconds = (double)grader_down_for_us(a->grading.grader) / 1e6;
-        held = grader_held(a->grading.grader) != 0 ? "cost" : "no";
+        held = held_by(grader_held(a->grading.grader));
     }
+    if (a->grading.canaries != NULL)
+        canaries = *canaries_stats(a->grading.canaries);
     double seconds = (double)REPORT_US / 1e6;
     a->next_report_us = now + REPORT_US;
     bool idle = s.committed == a->reported.committed && s.in_flight == 0;
@@ -82,14 +90,16 @@ static void report(struct app *a, int64_t now)
              " aborted=%" PRIu64 " grader_requests=%" PRIu64 " grader_retries=%" PRIu64
              " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu grader_endpoints=%zu/%zu"
              " grader_down=%.0fs grader_held=%s cache_hits=%" PRIu64 " cache_misses=%" PRIu64
-             " cache_stored=%" PRIu64 " cache_errors=%" PRIu64,
+             " cache_stored=%" PRIu64 " cache_errors=%" PRIu64 " canary_rounds=%" PRIu64
+             " canary_failed=%" PRIu64,
              (double)(s.committed - a->reported.committed) / seconds, s.committed,
              settled(&s, STATUS_OK), settled(&s, STATUS_PARTIAL), settled(&s, STATUS_FAILED),
              settled(&s, STATUS_SKIPPED), settled(&s, STATUS_EXPIRED), s.dead_letters,
              s.settled_early, s.already_done, s.maps_refused, s.lost, s.in_flight, s.bytes,
              s.held_by, s.windows_full, s.partitions, s.batches_aborted, g.requests, g.retries,
              g.in_flight, g.limit, g.queued, g.endpoints_working, a->grading.n_endpoints,
-             down_seconds, held, c->hits, c->misses, c->stored, c->errors);
+             down_seconds, held, c->hits, c->misses, c->stored, c->errors, canaries.rounds,
+             canaries.failed);
     a->reported = s;
 }
 
@@ -120,6 +130,7 @@ static void stop(struct app *a, int64_t now)
     a->stopping = true;
     a->stopped_us = now;
     a->give_up_us = now + a->config.settings->limits.drain_us + CLOSE_SLACK_US;
+    grading_stop(&a->grading);
     pipeline_stop(a->pipeline);
 }
 
@@ -156,7 +167,8 @@ static int64_t maintain(void *arg)
     if (now >= a->next_usage_us)
         report_usage(a, now);
     keep_memory(a, now);
-    if (pipeline_finished(a->pipeline) || (a->stopping && now >= a->give_up_us))
+    bool finished = pipeline_finished(a->pipeline) && grading_is_idle(&a->grading);
+    if (finished || (a->stopping && now >= a->give_up_us))
         loop_stop(&a->grading.loop);
     return due < grader_due ? due : grader_due;
 }
@@ -231,7 +243,9 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
         grading_init(&a->grading, config->policy, &config->settings->graders[0], maintain, a, err);
     if (code != ERR_OK)
         return code;
-    code = open_blackbox(a, err);
+    code = grading_watch(&a->grading, config->settings, err);
+    if (code == ERR_OK)
+        code = open_blackbox(a, err);
     if (code == ERR_OK)
         code = join_kafka(a, err);
     if (code != ERR_OK) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "worker/canary_file.h"
 #include "worker/grading.h"
 #include "worker/options.h"
 #include "worker/probe.h"
@@ -129,6 +130,17 @@ static bool check_graders(const struct settings *s, const struct policy *p)
     return ok;
 }
 
+static bool check_canaries(const struct settings *s, const struct policy *p)
+{
+    struct canaries *c;
+    struct err err;
+    bool ok = canary_file_load(s, p, &c, &err) == ERR_OK;
+    if (!ok)
+        (void)fprintf(stderr, "%.*s: %s\n", STR_ARGS(s->file), err.msg);
+    canaries_free(c);
+    return ok;
+}
+
 static int check_settings(const struct arguments *a)
 {
     struct settings *s = options_load_settings(
@@ -140,7 +152,7 @@ static int check_settings(const struct arguments *a)
         exit_code = dump(s);
     } else {
         struct policy *p = options_policy_of(s, true);
-        if (p == NULL || !check_graders(s, p))
+        if (p == NULL || !check_graders(s, p) || !check_canaries(s, p))
             exit_code = EXIT_USAGE;
         else
             describe(p);

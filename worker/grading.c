@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "grader/dialect.h"
+#include "worker/canary_file.h"
 
 enum {
     API_KEY_MAX = 4096,
@@ -176,8 +177,31 @@ void grading_keep(struct grading *g, const struct settings *s)
     g->cache = g->judge.cache = cache_new(s->cache.path, s->cache.bytes);
 }
 
+enum err_code grading_watch(struct grading *g, const struct settings *s, struct err *err)
+{
+    if (canary_file_load(s, g->policy, &g->canaries, err) != ERR_OK)
+        return err->code;
+    if (g->canaries != NULL)
+        canaries_start(g->canaries, g->grader, &clock_real);
+    g->judge.canaries = g->canaries;
+    return ERR_OK;
+}
+
+void grading_stop(struct grading *g)
+{
+    if (g->canaries != NULL)
+        canaries_cancel(g->canaries);
+}
+
+bool grading_is_idle(const struct grading *g)
+{
+    return g->canaries == NULL || canaries_idle(g->canaries);
+}
+
 void grading_done(struct grading *g)
 {
+    canaries_free(g->canaries);
+    g->canaries = NULL;
     cache_free(g->cache);
     g->cache = NULL;
     g->grader = grader_free(g->grader);
@@ -193,7 +217,9 @@ void grading_done(struct grading *g)
 
 int64_t grading_tick(struct grading *g)
 {
-    return g->grader != NULL ? grader_tick(g->grader) : CLOCK_NEVER;
+    int64_t canaries = g->canaries != NULL ? canaries_tick(g->canaries) : CLOCK_NEVER;
+    int64_t due = g->grader != NULL ? grader_tick(g->grader) : CLOCK_NEVER;
+    return canaries < due ? canaries : due;
 }
 
 bool grading_is_hopeless(const struct grading *g, struct err *ret)

@@ -18,6 +18,7 @@ struct grading {
     struct grader *grader;
     struct spend spend; /* the ceiling of what graders may cost */
     struct cache *cache; /* NULL: nothing is kept */
+    struct canaries *canaries; /* NULL: none */
     struct judge judge;
 };
 
@@ -35,6 +36,14 @@ void grading_limit_cost(struct grading *g, const struct settings *s);
 
 /* Keeps judgments as the settings say, from here on. */
 void grading_keep(struct grading *g, const struct settings *s);
+
+/* Grades the settings' canaries, if there are any, from here on. */
+enum err_code grading_watch(struct grading *g, const struct settings *s,
+                            struct err *err) RBR_MUST_CHECK;
+
+/* Ends what it asks by itself; grading_is_idle says when that is done. */
+void grading_stop(struct grading *g);
+bool grading_is_idle(const struct grading *g);
 void grading_done(struct grading *g);
 
 /* Endpoint of this URL and path on g's transport, with the settings' key; freed by the caller. */

@@ -314,13 +314,21 @@ static bool ask(struct judge_req *req)
         .done = on_group_done,
     };
     req->asking = true;
+    if (j->canaries != NULL)
+        canaries_saw_record(j->canaries);
     grader_ask(j->grader, &req->group);
     return false;
 }
 
 bool judge_can_take(const struct judge *j)
 {
-    return j->grader == NULL || (!grader_is_down(j->grader) && grader_held(j->grader) == 0);
+    return j->grader == NULL ||
+           (!grader_is_down(j->grader) && grader_held(j->grader) == 0 && judge_lets_out(j));
+}
+
+bool judge_lets_out(const struct judge *j)
+{
+    return j->canaries == NULL || canaries_let_out(j->canaries);
 }
 
 bool judge_start(struct judge *j, struct judge_req *req)

@@ -15,6 +15,7 @@
 
 #include "cache/cache.h"
 #include "grader/grader.h"
+#include "judge/canary.h"
 #include "policy/policy.h"
 #include "record/record.h"
 
@@ -46,6 +47,7 @@ struct judge {
         *grader; /* may be NULL: then a question that needs one is UNGRADED(MISSING_INPUT) */
     struct cache *cache; /* may be NULL: every question is asked */
     const struct clock *clock;
+    struct canaries *canaries; /* may be NULL: none; told of records that are asked about */
     bool use_known; /* take `propositions` of the record as judgments (score --use-labels) */
 };
 
@@ -73,8 +75,11 @@ struct judge_req {
 bool judge_start(struct judge *j, struct judge_req *req);
 
 /* Whether records should be brought: not while the grader is down or held, they would only wait
- * here. */
+ * here, and not before it has shown that it tells right from wrong (canary.h). */
 bool judge_can_take(const struct judge *j);
+
+/* Whether what was judged may go out. */
+bool judge_lets_out(const struct judge *j);
 
 /* `first` is done, this one is not: takes over what is shared, and has until `late_us` for the
  * rest. True: there is none, `done` is not called. */

@@ -452,6 +452,8 @@ static void publish(struct pipeline *p, int64_t now)
     bool may_be_full =
         p->ready >= p->config.batch_records || p->ready_bytes >= p->config.batch_bytes;
     bool early = now < p->next_publish_us;
+    if (!judge_lets_out(p->judging.judge))
+        return;
     if (p->batch_out || p->failed || (p->state != RUNNING && p->state != DRAINING))
         return;
     if (early && (!may_be_full || p->retry_us > 0))

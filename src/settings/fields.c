@@ -401,6 +401,34 @@ const struct field fields[] = {
      .doc = "So long no record is read while they are not all there; what is not there in time may "
             "be asked again."},
 
+    {.path = "canary.file",
+     .type = FIELD_PATH,
+     .offset = offsetof(struct settings, canary.file),
+     .initial = "",
+     .doc = "Completion records (JSON lines) with `propositions`, the answers that are right. They "
+            "are graded at the start of rbr run and again and again. Empty: none."},
+    {.path = "canary.every",
+     .type = FIELD_COUNT,
+     .offset = offsetof(struct settings, canary.every),
+     .initial = "10000",
+     .min = "1",
+     .max = "1000000000",
+     .doc = "Records put to the grader from one round of canaries to the next."},
+    {.path = "canary.on_failure",
+     .type = FIELD_SWITCH,
+     .offset = offsetof(struct settings, canary.stop),
+     .initial = "alarm",
+     .words = {"alarm", "stop"},
+     .doc = "alarm: a line in the log. stop: also nothing is read, asked or published any more "
+            "until a restart, nor before the first round has passed."},
+    {.path = "canary.tolerance",
+     .type = FIELD_DECIMAL,
+     .offset = offsetof(struct settings, canary.tolerance),
+     .initial = "0",
+     .min = "0",
+     .max = "1",
+     .doc = "Share of a round's answers that may be wrong, that is on the other side of one half."},
+
     {.path = "log.level",
      .type = FIELD_ENUM,
      .offset = offsetof(struct settings, log.level),
@@ -424,6 +452,9 @@ const struct field_section field_sections[] = {
     {"limits", "Bounds of one worker."},
     {"state", "What must outlive the process."},
     {"cache", "Judgments that are kept, so that no question is asked twice."},
+    {"canary",
+     "Completions with known answers, to see that the grader still tells right from wrong "
+     "(docs/graders.md)."},
     {"log", "Lines on standard error."},
 };
 

@@ -79,6 +79,11 @@ struct settings {
         int64_t restore_wait_us;
     } cache;
     struct {
+        struct str file; /* n == 0: none */
+        uint64_t every, tolerance; /* records; millionths */
+        bool stop; /* on_failure: alarm | stop */
+    } canary;
+    struct {
         enum log_level level;
         enum log_format format;
     } log;

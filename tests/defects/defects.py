@@ -12,6 +12,7 @@ PIPELINE, WINDOW, RESUME = "src/pipeline/pipeline.c", "src/pipeline/window.c", "
 PARTITION = "src/pipeline/partition.c"
 SINK, SOURCE = "src/stream/kafka_sink.c", "src/stream/kafka_source.c"
 LOOKUP = "src/stream/kafka_lookup.c"
+HOLD = "src/grader/hold.c"
 
 
 @dataclasses.dataclass
@@ -170,6 +171,13 @@ DEFECTS = [
     Defect("read_twice", "what Kafka hands out a second time is taken a second time",
            [(WINDOW, "    if (offset < w->next)\n        return WINDOW_STALE;\n", "")],
            sim=Sim("test_simulation", ("holds", "again", "twice", "Segmentation fault"))),
+    # ---- pauses -----------------------------------------------------------------------------------
+    Defect("publishes_in_doubt", "what was judged before a round of canaries failed is published after it",
+           [(PIPELINE, "    if (!judge_lets_out(p->judging.judge))\n        return;\n", "")],
+           sim=Sim("test_canaries", ("ended with",))),
+    Defect("deadlines_run_in_a_pause", "records expire while the ceiling holds the grader",
+           [(HOLD, "        stopclock_stop(&g->pool.stopclock, POOL_STOPPED_BY_HOLD, now);\n", "        (void)now;\n")],
+           sim=Sim("test_ceiling", ("ended with", "RBR_SEED"))),
     # ---- ownership --------------------------------------------------------------------------------
     Defect("lost_is_drained", "partitions that belong to others are drained and published as if they were ours", [(PIPELINE, """\
     if (p->state == RUNNING || p->state == DRAINING)

@@ -48,6 +48,7 @@ struct worker {
     struct cache keeping, *cache; /* the port that the judge has, and what is behind it */
     uint8_t (*kept)[JUDGMENT_DIGEST_BYTES]; /* digests of all answers that came */
     size_t n_kept, cap_kept;
+    struct canaries *canaries; /* NULL: none */
     struct judge judge;
     struct pipeline_config config;
     struct pipeline *pipeline;
@@ -59,6 +60,8 @@ struct world {
     struct policy *policy;
     struct price price; /* of each worker's grader, */
     uint64_t ceiling; /* and what it may cost in an hour */
+    struct canaries_config canaries; /* of each worker, */
+    const char *canary; /* and the only one; NULL: none */
     struct worker *workers[WORLD_WORKERS]; /* NULL: none there */
     size_t turns, turns_in_place;
     uint64_t cache_hits, settled_early; /* of workers that have ended */
@@ -127,8 +130,17 @@ static inline struct worker *world_start(
         abort();
     k->cache = cache_mem_new(CACHE_BYTES);
     k->keeping = (struct cache){.get = worker_looks_up, .put = worker_keeps};
-    k->judge = (struct judge){
-        .policy = w->policy, .grader = k->grader, .cache = &k->keeping, .clock = &w->clock.clock};
+    if (w->canary != NULL) {
+        k->canaries = canaries_new(w->policy, &w->canaries);
+        if (canaries_add(k->canaries, str_z(w->canary), NULL) != ERR_OK)
+            abort();
+        canaries_start(k->canaries, k->grader, &w->clock.clock);
+    }
+    k->judge = (struct judge){.policy = w->policy,
+                              .grader = k->grader,
+                              .cache = &k->keeping,
+                              .clock = &w->clock.clock,
+                              .canaries = k->canaries};
     k->pipeline =
         pipeline_new(&k->config, &k->judge, &k->member.source, &k->member.sink, &w->clock.clock);
     w->workers[slot] = k;
@@ -149,6 +161,7 @@ static inline void world_end(struct world *w, size_t slot)
     if (k->member.held > 0)
         broker_violation(&w->broker, "a finished pipeline holds records of the source");
     pipeline_free(k->pipeline);
+    canaries_free(k->canaries);
     (void)grader_free(k->grader);
     fixture_transport_done(&k->server);
     w->cache_hits += k->cache->stats.hits;
@@ -232,6 +245,8 @@ static inline int64_t world_turn(struct world *w)
             continue;
         fixture_deliver(&k->server);
         earlier(&due, pipeline_tick(k->pipeline));
+        if (k->canaries != NULL)
+            earlier(&due, canaries_tick(k->canaries));
         earlier(&due, grader_tick(k->grader));
         const struct heap_node *first = heap_first(&k->server.due);
         if (first != NULL)

@@ -206,6 +206,7 @@ BEHAVIOURS = {
     "null-alternative": fine(raw(odd(position([*YES_NO, ("x", None)])))),
     "rounded-above-zero": fine(raw(odd(position([("yes", 1e-4), ("no", BELOW_LIST)]))), 1.0, 1.0),
     "no-usage": fine(without("usage")),
+    "yes-to-everything": fine(raw(response(chat_reply([position(YES_NO)])))),
     "no-model": fine(without("model")),
     "negative-usage": fine(with_value({"prompt_tokens": -5, "completion_tokens": "x"}, "usage")),
     "pretty-json": fine(raw(response(json.dumps(chat_reply([position(YES_NO)]), indent=8).encode()))),

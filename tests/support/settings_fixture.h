@@ -105,6 +105,7 @@ static const char every_key[] RBR_UNUSED =
     "limits: {records_in_flight: 1, memory: 2GiB, completion_bytes: 1500KB, window: 24000,\n"
     "         record_deadline: 1d, drain: 0, publish_interval: 5ms,\n"
     "         max_grader_cost_per_hour: 12.5}\n"
+    "canary: {file: c.jsonl, every: 7, on_failure: stop, tolerance: 0.05}\n"
     "log: {level: error, format: json}\n";
 
 #endif

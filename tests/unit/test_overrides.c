@@ -143,7 +143,7 @@ static const struct wrong_set wrong_sets[] = {
      "deep; see docs/settings.md for the keys\n"
      "--set a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a: unknown key "
      "'a'; "
-     "the keys there are kafka, policy, graders, limits, state, cache, log\n"},
+     "the keys there are kafka, policy, graders, limits, state, cache, canary, log\n"},
     {"kafka.properties.common.sasl.password=hunter2",
      "--set kafka.properties.common.sasl.password: a secret among the arguments is seen by every "
      "user of this machine; put it in the environment and write ${NAME} in the file\n"},

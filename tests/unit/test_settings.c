@@ -12,8 +12,7 @@ struct wrong {
 static const struct wrong wrongs[] = {
     {"an unknown section", K P G "replay: {path: x}\n",
      "w.yaml:4:1: unknown key 'replay'; the keys there are kafka, policy, graders, limits, state, "
-     "cache, "
-     "log\n"},
+     "cache, canary, log\n"},
     {"a section misspelt", "kafak: {brokers: a}\n" P G,
      "w.yaml:1:1: unknown key 'kafak'; did you mean 'kafka'?\n"
      "w.yaml:1:1: kafka.brokers: is missing; add it\n"},
@@ -23,7 +22,7 @@ static const struct wrong wrongs[] = {
      "w.yaml:3:3: unknown key 'drain' in kafka; did you mean limits.drain?\n"},
     {"a dotted key", K P G "log.level: debug\n",
      "w.yaml:4:1: unknown key 'log.level'; the keys there are kafka, policy, graders, limits, "
-     "state, cache, log\n"},
+     "state, cache, canary, log\n"},
     {"a key of a grader misspelt", GRADER("  timeout: {total: 1s}\n"),
      "w.yaml:6:3: unknown key 'timeout' in graders.0; did you mean 'timeouts'?\n"},
     {"a key below a grader's section", GRADER("  timeouts: {totel: 1s}\n"),
@@ -442,6 +441,10 @@ static void defaults_fill_every_field(void **state RBR_UNUSED)
     assert_int_equal(s->limits.drain_us, 10000000);
     assert_int_equal(s->limits.publish_interval_us, 100000);
     assert_true(s->limits.max_grader_cost_per_hour == SETTINGS_UNSET);
+    assert_int_equal(s->canary.file.n, 0);
+    assert_int_equal(s->canary.every, 10000);
+    assert_false(s->canary.stop);
+    assert_int_equal(s->canary.tolerance, 0);
     assert_int_equal(s->log.level, LOG_LEVEL_INFO);
     assert_int_equal(s->log.format, LOG_FORMAT_TEXT);
     settings_free(s);
@@ -492,6 +495,10 @@ static void every_key_is_read(void **state RBR_UNUSED)
     assert_int_equal(s->limits.drain_us, 0);
     assert_int_equal(s->limits.publish_interval_us, 5000);
     assert_int_equal(s->limits.max_grader_cost_per_hour, 12500000);
+    assert_str(s->canary.file, "c.jsonl");
+    assert_int_equal(s->canary.every, 7);
+    assert_true(s->canary.stop);
+    assert_int_equal(s->canary.tolerance, 50000);
     assert_int_equal(s->log.level, LOG_LEVEL_ERROR);
     assert_int_equal(s->log.format, LOG_FORMAT_JSON);
     settings_free(s);
