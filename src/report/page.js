@@ -67,8 +67,9 @@
     );
   }
 
+  // On paper two stand side by side.
   function sizeOf(figure) {
-    const width = Math.max(200, figure.clientWidth);
+    const width = root.classList.contains("printing") ? 335 : Math.max(200, figure.clientWidth);
     return { width, height: Math.round(Math.min(320, Math.max(200, width * 0.55))) };
   }
 
