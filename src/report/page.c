@@ -163,19 +163,22 @@ enum err_code page_end(struct page *p, struct err *err)
     return ERR_OK;
 }
 
-void page_section(struct page *p, const char *heading)
-{
-    put(p, p->in_section ? "</section>\n<section>\n<h2>" : "<section>\n<h2>");
-    put_z(p, heading);
-    put(p, "</h2>\n");
-    p->in_section = true;
-}
-
 static void RBR_PRINTF(2, 0) put_formatted(struct page *p, const char *fmt, va_list args)
 {
     char text[TEXT_MAX];
     (void)vsnprintf(text, sizeof(text), fmt, args);
     put_z(p, text);
+}
+
+void page_section(struct page *p, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    put(p, p->in_section ? "</section>\n<section>\n<h2>" : "<section>\n<h2>");
+    put_formatted(p, fmt, args);
+    put(p, "</h2>\n");
+    va_end(args);
+    p->in_section = true;
 }
 
 void page_text(struct page *p, const char *fmt, ...)

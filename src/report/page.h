@@ -35,7 +35,7 @@ struct page {
 
 /* `program` is what made it, as "rbr compare". */
 void page_begin(struct page *p, struct buf *out, const char *title, const char *program);
-void page_section(struct page *p, const char *heading);
+void page_section(struct page *p, const char *fmt, ...) RBR_PRINTF(2, 3); /* its heading */
 /* One paragraph. */
 void page_text(struct page *p, const char *fmt, ...) RBR_PRINTF(2, 3);
 

@@ -39,6 +39,7 @@
       stroke: color(`--c${i % 8}`),
       fill: drawing === "bins" ? color(`--c${i % 8}`) + "26" : undefined,
       width: 2,
+      pxAlign: drawing === "bins" ? 1 : 0,
       paths: drawing === "bins" ? uPlot.paths.stepped({ align: 1 }) : undefined,
       points: { show: drawing === "points", size: 7, fill: color("--paper") },
       value: (_, v) => round(v),
