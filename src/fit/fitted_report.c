@@ -1,111 +1,60 @@
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/json.h"
-#include "base/mem.h"
-#include "fit/fitted.h"
+#include "fit/measured.h"
 
 enum { CURVE_POINTS = 10, LABEL_WIDTH = 40 };
-
-/* ---- ranking error ----------------------------------------------------------------------------
- */
-
-/* The rewards that are compared. RM: R_rm alone. BEFORE: with the policy's weights as they were.
- * RBR: the fitted sum alone. AFTER: both. */
-enum reward_of { OF_RM, OF_BEFORE, OF_RBR, OF_AFTER, REWARDS_OF };
-
-struct ranking {
-    size_t pairs;
-    size_t wrong[REWARDS_OF];
-};
-
-struct scores {
-    double *of[REWARDS_OF]; /* per row; NULL: there is no such reward */
-};
-
-static void scores_init(struct scores *s, const struct fit *fit, const struct fitted *f)
-{
-    const struct pairs *p = &f->pairs;
-    const struct response_type *type = fitted_type(fit, f);
-    const double *w[REWARDS_OF] = {[OF_RBR] = f->weights, [OF_AFTER] = f->weights};
-    double *before = mem_array(p->n_features + 1, sizeof(*before));
-    for (size_t i = 0; i < p->n_features; i++)
-        before[i] = type->features[i].weight;
-    w[OF_BEFORE] = before;
-    for (size_t r = 0; r < REWARDS_OF; r++) {
-        bool is_there =
-            (r != OF_RM || fit->pairs.reward_model) && (r != OF_BEFORE || type->has_weights);
-        s->of[r] = is_there ? mem_array(p->n_rows, sizeof(double)) : NULL;
-        if (is_there)
-            pairs_scores(p, r != OF_RBR, w[r], s->of[r]);
-    }
-    mem_free(before);
-}
-
-static void scores_done(struct scores *s)
-{
-    for (size_t r = 0; r < REWARDS_OF; r++)
-        mem_free(s->of[r]);
-}
-
-static void count(struct ranking *to, const struct pair *pair, const struct scores *s)
-{
-    to->pairs++;
-    for (size_t r = 0; r < REWARDS_OF; r++)
-        if (s->of[r] != NULL)
-            to->wrong[r] += s->of[r][pair->worse] >= s->of[r][pair->better];
-}
-
-/* Pairs [from, to), or only those of these two labels when better != SIZE_MAX. */
-static struct ranking ranking_of(const struct pairs *p, const struct scores *s, size_t from,
-                                 size_t to, size_t better, size_t worse)
-{
-    struct ranking sum = {0};
-    for (size_t i = from; i < to; i++)
-        if (better == SIZE_MAX ||
-            (p->labels[p->items[i].better] == better && p->labels[p->items[i].worse] == worse))
-            count(&sum, &p->items[i], s);
-    return sum;
-}
 
 /* ---- the report -------------------------------------------------------------------------------
  */
 
-static void print_ranking(struct buf *out, const char *name, const struct ranking *r,
-                          const struct scores *s)
+static void print_heads(const char *name, const char *count, struct buf *out)
 {
-    (void)buf_printf(out, "  %-*s %9zu", LABEL_WIDTH, name, r->pairs);
-    for (size_t i = 0; i < REWARDS_OF; i++) {
-        if (s->of[i] == NULL || r->pairs == 0)
-            (void)buf_printf(out, " %8s", "-");
-        else
-            (void)buf_printf(out, " %8.4f", (double)r->wrong[i] / (double)r->pairs);
-    }
+    (void)buf_printf(out, "  %-*s %11s", LABEL_WIDTH, name, count);
+    for (size_t r = 0; r < MEASURED_REWARDS; r++)
+        (void)buf_printf(out, " %8.*s", STR_ARGS(measured_names[r]));
     (void)buf_append_z(out, "\n");
 }
 
-static void print_rankings(const struct fit *fit, const struct fitted *f, const struct scores *s,
-                           struct buf *out)
+static void print_number(double v, struct buf *out)
 {
-    const struct pairs *p = &f->pairs;
-    const struct ordering *o = &fit->orderings->types[p->response_type];
+    (void)(isnan(v) ? buf_printf(out, " %8s", "-") : buf_printf(out, " %8.4f", v));
+}
+
+static void print_errors(const struct measured *m, const char *name,
+                         const struct measured_pairs *of, struct buf *out)
+{
+    (void)buf_printf(out, "  %-*s %11zu", LABEL_WIDTH, name, of->n);
+    for (size_t r = 0; r < MEASURED_REWARDS; r++)
+        print_number(measured_error(m, of, (enum measured_of)r), out);
+    (void)buf_append_z(out, "\n");
+}
+
+static void print_ranking(const struct measured *m, struct buf *out)
+{
     char name[2 * LABEL_WIDTH];
-    (void)buf_printf(out, "  %-*s %9s %8s %8s %8s %8s\n", LABEL_WIDTH, "ranking error", "pairs",
-                     "RM", "before", "RBR", "after");
-    for (size_t i = 0; i < o->n; i++) {
-        for (size_t j = 0; j < o->n; j++) {
-            if (!o->above[i][j])
-                continue;
-            struct ranking r = ranking_of(p, s, 0, p->n, i, j);
-            (void)snprintf(name, sizeof(name), "%.*s > %.*s", STR_ARGS(o->labels[i]),
-                           STR_ARGS(o->labels[j]));
-            print_ranking(out, name, &r, s);
-        }
+    print_heads("ranking error", "pairs", out);
+    for (size_t i = 0; i < m->n_pairs; i++) {
+        (void)snprintf(name, sizeof(name), "%.*s > %.*s", STR_ARGS(m->pairs[i].better),
+                       STR_ARGS(m->pairs[i].worse));
+        print_errors(m, name, &m->pairs[i], out);
     }
-    struct ranking train = ranking_of(p, s, 0, p->n_train, SIZE_MAX, SIZE_MAX);
-    struct ranking held = ranking_of(p, s, p->n_train, p->n, SIZE_MAX, SIZE_MAX);
-    print_ranking(out, "all, trained on", &train, s);
-    print_ranking(out, "all, held out", &held, s);
+    print_errors(m, "all, trained on", &m->trained, out);
+    print_errors(m, "all, held out", &m->held_out, out);
+}
+
+static void print_means(const struct measured *m, struct buf *out)
+{
+    print_heads("mean reward", "completions", out);
+    for (size_t i = 0; i < m->n_labels; i++) {
+        const struct measured_label *label = &m->labels[i];
+        (void)buf_printf(out, "  %-*.*s %11zu", LABEL_WIDTH, STR_ARGS(label->name), label->n);
+        for (size_t r = 0; r < MEASURED_REWARDS; r++)
+            print_number(label->mean[r], out);
+        (void)buf_append_z(out, "\n");
+    }
 }
 
 static void print_curve(const struct fit *fit, const struct fitted *f, struct buf *out)
@@ -134,15 +83,12 @@ static void print_centre(const struct fit *fit, const struct fitted *f, struct b
                          f->centre, f->n_centred);
 }
 
-static void print_losses(const struct fitted *f, const struct scores *s, struct buf *out)
+static void print_losses(const struct measured *m, struct buf *out)
 {
-    const struct pairs *p = &f->pairs;
-    struct pairs_loss train = pairs_loss(p, 0, p->n_train, s->of[OF_AFTER]);
-    struct pairs_loss held = pairs_loss(p, p->n_train, p->n, s->of[OF_AFTER]);
-    if (p->n_train < p->n)
-        (void)buf_printf(out, "  held-out loss %.6f\n", held.mean);
+    if (m->held_out.n > 0)
+        (void)buf_printf(out, "  held-out loss %.6f\n", m->held_out_loss.mean);
     (void)buf_printf(out, "  %.2f %% of the training pairs are past their margin\n\n",
-                     100 * train.clipped);
+                     100 * m->trained_loss.clipped);
 }
 
 /* Ends a weight's line: how free it was. */
@@ -155,29 +101,34 @@ static void print_limits(const struct fitted *f, size_t feature, struct buf *out
     (void)buf_append_z(out, "\n");
 }
 
+static void report_type(const struct fit *fit, const struct fitted *f, struct buf *out)
+{
+    const struct response_type *type = fitted_type(fit, f);
+    struct measured m;
+    measured_init(&m, fit, f);
+    (void)buf_printf(out, "%.*s: %zu rows, %zu prompts, %zu pairs (%zu trained on)\n",
+                     STR_ARGS(type->name), f->pairs.n_rows, f->pairs.n_prompts, f->pairs.n,
+                     f->pairs.n_train);
+    print_curve(fit, f, out);
+    print_centre(fit, f, out);
+    print_losses(&m, out);
+    print_ranking(&m, out);
+    (void)buf_append_z(out, "\n");
+    print_means(&m, out);
+    (void)buf_append_z(out, "\n");
+    for (size_t i = 0; i < type->n_features; i++) {
+        (void)buf_printf(out, "  %-*.*s %+9.4f", LABEL_WIDTH, STR_ARGS(type->features[i].name),
+                         f->weights[i]);
+        print_limits(f, i, out);
+    }
+    (void)buf_append_z(out, "\n");
+    measured_done(&m);
+}
+
 enum err_code fitted_report(const struct fit *fit, struct buf *out)
 {
-    for (size_t t = 0; t < fit->n; t++) {
-        const struct fitted *f = &fit->items[t];
-        const struct response_type *type = fitted_type(fit, f);
-        struct scores scores;
-        scores_init(&scores, fit, f);
-        (void)buf_printf(out, "%.*s: %zu rows, %zu prompts, %zu pairs (%zu trained on)\n",
-                         STR_ARGS(type->name), f->pairs.n_rows, f->pairs.n_prompts, f->pairs.n,
-                         f->pairs.n_train);
-        print_curve(fit, f, out);
-        print_centre(fit, f, out);
-        print_losses(f, &scores, out);
-        print_rankings(fit, f, &scores, out);
-        (void)buf_append_z(out, "\n");
-        for (size_t i = 0; i < type->n_features; i++) {
-            (void)buf_printf(out, "  %-*.*s %+9.4f", LABEL_WIDTH, STR_ARGS(type->features[i].name),
-                             f->weights[i]);
-            print_limits(f, i, out);
-        }
-        (void)buf_append_z(out, "\n");
-        scores_done(&scores);
-    }
+    for (size_t t = 0; t < fit->n; t++)
+        report_type(fit, &fit->items[t], out);
     return out->failed ? ERR_LIMIT : ERR_OK;
 }
 
@@ -218,17 +169,15 @@ static void print_weights(const struct fit *fit, const struct fitted *f, struct 
 {
     const struct pairs *p = &f->pairs;
     const struct response_type *type = fitted_type(fit, f);
-    struct scores s;
-    scores_init(&s, fit, f);
-    struct pairs_loss train = pairs_loss(p, 0, p->n_train, s.of[OF_AFTER]);
-    struct pairs_loss held = pairs_loss(p, p->n_train, p->n, s.of[OF_AFTER]);
-    struct ranking all = ranking_of(p, &s, 0, p->n, SIZE_MAX, SIZE_MAX);
-    scores_done(&s);
+    struct measured m;
+    measured_init(&m, fit, f);
+    size_t wrong = m.trained.wrong[MEASURED_AFTER] + m.held_out.wrong[MEASURED_AFTER];
     (void)buf_printf(out,
                      "  # pairs: %zu, of them trained on: %zu; loss: %.6f; held out: %.6f; past "
                      "the margin: %.4f; ranking error: %.4f\n  ",
-                     p->n, p->n_train, train.mean, held.mean, train.clipped,
-                     (double)all.wrong[OF_AFTER] / (double)all.pairs);
+                     p->n, p->n_train, m.trained_loss.mean, m.held_out_loss.mean,
+                     m.trained_loss.clipped, (double)wrong / (double)p->n);
+    measured_done(&m);
     if (fit->center)
         (void)buf_printf(out,
                          "# centred: %.9f taken off the class weights, the mean of %zu "
