@@ -40,7 +40,7 @@ static double by_steps(const struct pairs *p, double *w)
 {
     double *curve = mem_array(adamw_released.steps + 1, sizeof(*curve));
     bool *ignored = mem_array(p->n_features, sizeof(*ignored));
-    adamw_fit(p, ignored, &adamw_released, w, curve);
+    adamw_fit(p, ignored, &adamw_released, w, curve, NULL);
     double loss = curve[adamw_released.steps];
     mem_free(curve);
     mem_free(ignored);

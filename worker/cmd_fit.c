@@ -35,6 +35,7 @@ static const char doc[] =
 
 enum {
     KEY_OUT = 0x500,
+    KEY_HTML,
     KEY_ORDERINGS,
     KEY_IGNORE,
     KEY_BOUNDS,
@@ -60,6 +61,7 @@ struct bounds {
 struct arguments {
     struct options options;
     const char *data, *out, *orderings;
+    const char *html; /* the page's file; NULL: none */
     struct str ignored[NAMED_MAX];
     size_t n_ignored;
     struct bounds bounds[NAMED_MAX];
@@ -74,6 +76,7 @@ struct arguments {
 
 static const struct argp_option option_list[] = {
     {"out", KEY_OUT, "FILE", 0, "the overlay to write", 0},
+    {"html", KEY_HTML, "FILE", 0, "also write a page with loss curves and histograms", 0},
     {"orderings", KEY_ORDERINGS, "FILE", 0, "which label ranks above which", 0},
     {"ignore", KEY_IGNORE, "FEATURE", 0, "keep this feature's weight at 0; may be repeated", 0},
     {"bounds", KEY_BOUNDS, "FEATURE=LOWER:UPPER", 0,
@@ -182,6 +185,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_OUT:
         a->out = arg;
+        return 0;
+    case KEY_HTML:
+        a->html = arg;
         return 0;
     case KEY_ORDERINGS:
         a->orderings = arg;
@@ -351,25 +357,42 @@ static enum err_code read_data(const struct arguments *a, struct fit *fit, struc
     return make_pairs(fit, rows, err);
 }
 
+/* What a fit prints and writes, made before anything of it is written. */
+struct results {
+    struct buf report, overlay, page;
+};
+
+static enum err_code make_results(const struct arguments *a, const struct fit *fit,
+                                  struct results *r, struct err *err)
+{
+    if (fitted_report(fit, &r->report) != ERR_OK || fitted_overlay(fit, &r->overlay) != ERR_OK)
+        return err_set(err, ERR_LIMIT, "%s: the results are too large", a->out);
+    if (a->html != NULL && fitted_page(fit, &r->page, err) != ERR_OK)
+        return err_wrap(err, "%s", a->html);
+    return ERR_OK;
+}
+
 static enum err_code write_results(const struct arguments *a, const struct fit *fit,
                                    struct err *err)
 {
-    struct buf report, overlay;
-    buf_init(&report, OUTPUT_MAX);
-    buf_init(&overlay, OUTPUT_MAX);
-    enum err_code code = fitted_report(fit, &report);
+    struct results r;
+    buf_init(&r.report, OUTPUT_MAX);
+    buf_init(&r.overlay, OUTPUT_MAX);
+    buf_init(&r.page, OUTPUT_MAX);
+    enum err_code code = make_results(a, fit, &r, err);
     if (code == ERR_OK)
-        code = fitted_overlay(fit, &overlay);
-    if (code != ERR_OK)
-        (void)err_set(err, code, "%s: the results are too large", a->out);
-    else
-        code = replace_file(a->out, buf_str(&overlay), err);
+        code = replace_file(a->out, buf_str(&r.overlay), err);
     if (code == ERR_OK) {
-        (void)fwrite(report.p, 1, report.n, stdout);
+        (void)fwrite(r.report.p, 1, r.report.n, stdout);
         (void)printf("wrote %s\n", a->out);
+        if (a->html != NULL)
+            code = replace_file(a->html, buf_str(&r.page), err);
+        if (a->html != NULL && code == ERR_OK)
+            (void)printf("wrote %s\n", a->html);
     }
-    buf_done(&report);
-    buf_done(&overlay);
+    buf_done(&r.report);
+    buf_done(&r.overlay);
+    buf_done(&r.page);
     return code;
 }
 

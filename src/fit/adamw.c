@@ -30,7 +30,7 @@ static void step(struct state *s, size_t n, const struct adamw_options *o, size_
 }
 
 void adamw_fit(const struct pairs *p, const bool *ignored, const struct adamw_options *options,
-               double *w, double *curve)
+               double *w, double *trained, double *held_out)
 {
     const size_t n = p->n_features;
     struct hinge hinge;
@@ -41,11 +41,13 @@ void adamw_fit(const struct pairs *p, const bool *ignored, const struct adamw_op
     };
     hinge_init(&hinge, p);
     memset(w, 0, n * sizeof(*w));
-    for (size_t t = 1; t <= options->steps; t++) {
-        curve[t - 1] = hinge_loss(&hinge, w, 0, s.gradient);
-        step(&s, n, options, t, ignored, w);
+    for (size_t t = 0; t <= options->steps; t++) {
+        trained[t] = hinge_loss(&hinge, w, 0, s.gradient);
+        if (held_out != NULL)
+            held_out[t] = pairs_loss(p, p->n_train, p->n, hinge.scores).mean;
+        if (t < options->steps)
+            step(&s, n, options, t + 1, ignored, w);
     }
-    curve[options->steps] = hinge_loss(&hinge, w, 0, NULL);
     hinge_done(&hinge);
     mem_free(s.gradient);
     mem_free(s.m);

@@ -18,9 +18,10 @@ struct adamw_options {
 
 extern const struct adamw_options adamw_released; /* 1,000 steps, 0.01, 0.05 */
 
-/* w[] per feature; ignored[] per feature: its weight stays 0. curve[] has room for steps + 1: the
- * training loss before each step, and after the last. */
+/* w[] per feature; ignored[] per feature: its weight stays 0. trained[] and held_out[] have room
+ * for steps + 1: the mean losses of these pairs before each step, and after the last. held_out may
+ * be NULL: not wanted. */
 void adamw_fit(const struct pairs *p, const bool *ignored, const struct adamw_options *options,
-               double *w, double *curve);
+               double *w, double *trained, double *held_out);
 
 #endif

@@ -42,7 +42,8 @@ static enum err_code fit_by_steps(const struct fit *fit, struct fitted *f, struc
 {
     const struct response_type *type = fitted_type(fit, f);
     f->curve = mem_array(fit->adamw.steps + 1, sizeof(*f->curve));
-    adamw_fit(&f->pairs, f->ignored, &fit->adamw, f->weights, f->curve);
+    f->held_out_curve = mem_array(fit->adamw.steps + 1, sizeof(*f->held_out_curve));
+    adamw_fit(&f->pairs, f->ignored, &fit->adamw, f->weights, f->curve, f->held_out_curve);
     for (size_t i = 0; i < f->pairs.n_features; i++)
         if (!(fabs(f->weights[i]) <= WEIGHT_MAX))
             return err_set(err, ERR_RANGE,
@@ -129,4 +130,5 @@ void fitted_done(struct fitted *f)
     mem_free(f->lower);
     mem_free(f->upper);
     mem_free(f->curve);
+    mem_free(f->held_out_curve);
 }

@@ -1,5 +1,5 @@
 /* A fit of one response type or several: weights from pairs, perhaps centred, and what came of it
- * for people (fitted_report) and for the worker (fitted_overlay; both in fitted_report.c).
+ * for people (fitted_report, fitted_page) and for the worker (fitted_overlay).
  *
  * Lifecycle of an item: fitted_init, limits set by the caller, fitted_fit, then read only,
  * fitted_done. The ranking error is the share of pairs whose worse completion scores at least as
@@ -18,7 +18,7 @@ struct fitted {
     double *weights; /* per feature */
     bool *ignored; /* per feature: its weight stays 0 */
     double *lower, *upper; /* per feature: bounds of its weight; EXACT only */
-    double *curve; /* ADAMW: training loss, before the first step and after each */
+    double *curve, *held_out_curve; /* ADAMW: mean losses, before the first step and after each */
     struct exact_result exact; /* EXACT */
     double centre; /* what centring took off the class weights */
     size_t n_centred; /* the completions that it took the mean of */
@@ -56,11 +56,14 @@ void fitted_init(struct fitted *f, const struct pairs *pairs);
 enum err_code fitted_fit(const struct fit *fit, struct fitted *f, struct err *err) RBR_MUST_CHECK;
 void fitted_done(struct fitted *f);
 
-/* Loss by step, weights, and ranking errors by pair of labels, as text. */
+/* Losses, ranking errors by pair of labels, rewards by label, and weights, as text. */
 enum err_code fitted_report(const struct fit *fit, struct buf *out) RBR_MUST_CHECK;
 
 /* A policy overlay (YAML): `weights` of the fitted types, `reward_model: require` when R_rm was in
  * the loss, and where they come from as comments. The same fit gives the same bytes. */
 enum err_code fitted_overlay(const struct fit *fit, struct buf *out) RBR_MUST_CHECK;
+
+/* The report as an HTML page (report/page.h), with loss curves and histograms. */
+enum err_code fitted_page(const struct fit *fit, struct buf *out, struct err *err) RBR_MUST_CHECK;
 
 #endif

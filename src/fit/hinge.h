@@ -12,7 +12,7 @@
 
 struct hinge {
     const struct pairs *p; /* outlives it */
-    double *scores; /* per row */
+    double *scores; /* per row, at the last weights */
     double *pulls; /* per row: how many pairs pull its score down, less those that pull it up */
 };
 

@@ -3,13 +3,19 @@
 import base64
 import hashlib
 import html.parser
+import itertools
 import json
 import re
+import statistics
 
 import pytest
+import yaml
 
+import ranked
 import test_compare
 from browser import Browser
+from reference import Policy
+from reference_fit import differences, dot, features
 from test_compare import released, reward, scored  # noqa: F401
 from worker import ROOT, rbr
 
@@ -20,11 +26,11 @@ SHOTS = ROOT / "build" / "pages"
 
 
 class Page(html.parser.HTMLParser):
-    """Its tables as {caption, or the heading of the section: rows of cells}; a number that is cut on the page is exact here."""
+    """Its tables as (heading of the section, caption, rows of cells); a number that is cut on the page is exact here."""
 
     def __init__(self, path):
         super().__init__()
-        self.path, self.tables, self.elements = path, {}, []
+        self.path, self.tables, self.elements = path, [], []
         self.heading = self.caption = self.text = ""
         self.rows = self.exact = None
         self.feed(path.read_text())
@@ -34,7 +40,8 @@ class Page(html.parser.HTMLParser):
         if tag in ("h2", "h3", "figcaption", "th", "td", "dt", "dd"):
             self.text, self.exact = "", dict(attrs).get("title")
         elif tag == "table":
-            self.rows = self.tables.setdefault(self.caption or self.heading, [])
+            self.rows = []
+            self.tables.append((self.heading, self.caption, self.rows))
             self.caption = ""
         elif tag == "tr":
             self.rows.append([])
@@ -51,6 +58,11 @@ class Page(html.parser.HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+
+    def table(self, caption, heading=None):
+        """The one whose caption begins so; its first row is the head."""
+        (rows,) = (rows for of, text, rows in self.tables if text.startswith(caption) and heading in (None, of))
+        return rows
 
     def all(self, tag):
         return [attrs for name, attrs in self.elements if name == tag]
@@ -78,7 +90,7 @@ def released_page(scored, tmp_path_factory):  # noqa: F811
 
 
 def check_counts(page, report):
-    head, *rows = page.tables["Counts"]
+    head, *rows = page.table("", "Counts")
     assert head[:5] == ["", "rewards", "only here", "again", "with a number"]
     for side, row in zip("ab", rows, strict=True):
         want = report[side]
@@ -98,18 +110,18 @@ def check_matrix(rows, names, want):
 def check_shifts(page, report):
     shifts = [report["all"], *report["response_types"]]
     names = ["all"] + [s["response_type"] or "-" for s in report["response_types"]]
-    rows = iter(page.tables["Mean and quantiles"][1:])
+    rows = iter(page.table("Mean and quantiles")[1:])
     for name, shift in zip(names, shifts, strict=True):
         a, b, change = next(rows), next(rows), next(rows)
         assert (a[0], int(a[1]), a[2], b[:3], change[:3]) == (name, shift["n"], "A", ["", "", "B"], ["", "", "B\u2212A"])
         for row, side in ((a, shift["a"]), (b, shift["b"])):
             assert row[3:] == [side["mean"], *side["quantiles"]]
         assert change[3:] == [shift["mean_shift"], *(y - x for x, y in zip(a[4:], b[4:], strict=True))]
-        bins = page.tables[name][1:]
+        bins = page.table(name, "Rewards by response type")[1:]
         assert [numbers(row[2:]) for row in bins] == [list(pair) for pair in zip(shift["histogram"]["a"], shift["histogram"]["b"], strict=True)]
         assert (bins[0][0], bins[-1][1]) == (shift["histogram"]["low"], shift["histogram"]["high"])
         assert [row[1] for row in bins[:-1]] == [row[0] for row in bins[1:]]
-    head, *rows = page.tables["Shift of the quantiles"]
+    head, *rows = page.table("Shift of the quantiles")
     assert head == ["quantile", *names]
     for i, row in enumerate(rows):
         assert row[0] == report["quantiles"][i]
@@ -122,19 +134,16 @@ def check_movers(page, report):
         names = [m["completion_id"], m["response_type"], m["a"]["predicted_class"], m["b"]["predicted_class"]]
         pairs = [("reward", m["a"]["reward"], m["b"]["reward"]), *((c["name"], c["a"], c["b"]) for c in m["components"])]
         want += [[*(names if n == 0 else [""] * 4), name, a, b, b - a, ""] for n, (name, a, b) in enumerate(pairs)]
-    shown = next(rows for caption, rows in page.tables.items() if caption.startswith("Rewards, and below each"))
-    assert shown[1:] == want
+    assert page.table("Rewards, and below each")[1:] == want
 
 
 @released
 def test_the_tables_are_what_json_says(released_page):
     page, report = released_page
     check_counts(page, report)
-    by_class = next(rows for caption, rows in page.tables.items() if caption.startswith("Completions by class"))
-    check_matrix(by_class, report["classes"], report["transitions"])
-    by_sign = next(rows for caption, rows in page.tables.items() if caption.startswith("Completions by the sign"))
+    check_matrix(page.table("Completions by class"), report["classes"], report["transitions"])
     signs, advantages = test_compare.SIGNS, report["advantages"]
-    check_matrix(by_sign, signs, [[advantages[a][b] for b in signs] for a in signs])
+    check_matrix(page.table("Completions by the sign"), signs, [[advantages[a][b] for b in signs] for a in signs])
     check_shifts(page, report)
     assert len(report["movers"]) == 12
     check_movers(page, report)
@@ -143,6 +152,156 @@ def test_the_tables_are_what_json_says(released_page):
 @released
 def test_the_same_rewards_give_the_same_page(released_page, scored, tmp_path):  # noqa: F811
     assert compared(tmp_path, "--movers", 12, *scored[0])[0].path.read_bytes() == released_page[0].path.read_bytes()
+
+
+# ---- the tables of rbr fit --------------------------------------------------------------------------------------------
+
+SAFETY = ROOT / "config" / "policies" / "safety.yaml"
+REWARDS = {"RM": "RM: ", "before": "Before: ", "RBR": "RBR: ", "after": "After: "}  # and their captions
+BINS = 40
+
+
+def fitted(folder, rows, *args):
+    """The page, what is printed and the overlay."""
+    (folder / "ranked.jsonl").write_text(ranked.to_jsonl(rows))
+    (folder / "orderings.yaml").write_text(ranked.orderings_yaml())
+    result = rbr("fit", "--policy", SAFETY, "--orderings", folder / "orderings.yaml", "--out", folder / "weights.yaml",
+                 "--html", folder / "page.html", *args, folder / "ranked.jsonl")
+    assert result.returncode == 0, result.stderr
+    text = result.stdout.decode()
+    assert text.endswith(f"wrote {folder / 'weights.yaml'}\nwrote {folder / 'page.html'}\n")
+    return Page(folder / "page.html"), text, yaml.safe_load((folder / "weights.yaml").read_text())["weights"]
+
+
+@pytest.fixture(scope="module")
+def ranked_rows():
+    return ranked.make(SAFETY, prompts=10)
+
+
+@pytest.fixture(scope="module")
+def fitted_page(ranked_rows, tmp_path_factory):
+    return fitted(tmp_path_factory.mktemp("fit"), ranked_rows, "--held-out", "0.2")
+
+
+def weights_on(page, response_type):
+    """feature -> (before, after), exactly."""
+    return {name: (before, after) for name, before, after, _ in page.table("Weights", response_type)[1:]}
+
+
+def scored_rows(page, rows, response_type):
+    """(label, prompt, rewards by name) of each row, from its judgments and the weights on the page."""
+    policy, weights = Policy(SAFETY), weights_on(page, response_type)
+    for row in rows:
+        if row["response_type"] == response_type:
+            phi, rm = features(policy, row), row["reward_model_score"]
+            before, after = (sum(w[side] * f for w, f in zip(weights.values(), phi, strict=True)) for side in (0, 1))
+            yield row["labels"]["rank"], row["prompt_id"], {"RM": rm, "before": rm + before, "RBR": after, "after": rm + after}
+
+
+def check_rewards(page, response_type, rows):
+    by_label = {}
+    for label, _, rewards in rows:
+        by_label.setdefault(label, []).append(rewards)
+    head, *means = page.table("Mean reward", response_type)
+    assert head == ["label", "completions", *REWARDS] and {m[0] for m in means} == {*by_label}
+    for label, n, *of_label in means:
+        assert int(n) == len(by_label[label])
+        assert of_label == pytest.approx([statistics.fmean(r[name] for r in by_label[label]) for name in REWARDS], abs=1e-9)
+    for name, caption in REWARDS.items():
+        head, *bins = page.table(caption, response_type)
+        assert head[:2] == ["from", "to"] and {*head[2:]} == {*by_label} and len(bins) == BINS
+        low, high = bins[0][0], bins[-1][1]
+        every = [r[name] for _, _, r in rows]
+        assert (low, high) == pytest.approx((min(every), max(every)), abs=1e-9)
+        for label, *shares in zip(head[2:], *[row[2:] for row in bins], strict=True):
+            counts = [0] * BINS
+            for r in by_label[label]:
+                counts[max(0, min(int((r[name] - low) / (high - low) * BINS), BINS - 1))] += 1
+            assert shares == [n / len(by_label[label]) for n in counts], (name, label)
+
+
+def check_ranking(page, response_type, rows, n_pairs):
+    ordering = ranked.ORDERINGS[response_type]
+    found = {}
+    for (better, prompt, high), (worse, other, low) in itertools.product(rows, rows):
+        if prompt == other and worse in ordering.get(better, []):
+            found.setdefault((better, worse), []).append([low[name] >= high[name] for name in REWARDS])
+    head, *shown, trained, held_out = page.table("Ranking error", response_type)
+    assert head == ["better", "worse", "pairs", *REWARDS]
+    assert {(row[0], row[1]): row[2:] for row in shown} == {
+        labels: [str(len(wrong)), *(sum(w) / len(wrong) for w in zip(*wrong, strict=True))] for labels, wrong in found.items()}
+    assert (trained[:2], held_out[:2]) == (["all", "trained on"], ["all", "held out"])
+    every = [wrong for of_labels in found.values() for wrong in of_labels]
+    assert n_pairs == (int(trained[2]), int(held_out[2])) and sum(n_pairs) == len(every)
+    for i, wrong in enumerate(zip(*every, strict=True)):
+        assert trained[3 + i] * n_pairs[0] + held_out[3 + i] * n_pairs[1] == pytest.approx(sum(wrong))
+
+
+def check_curve(page, response_type, block, n_pairs, pairs):
+    """What is printed of it; and both ends, as both kinds of pairs together, from the pairs themselves."""
+    head, *curve = page.table("Loss", response_type)
+    assert head == ["step", "trained on", "held out"]
+    at = {int(step): (trained, held_out) for step, trained, held_out in curve}
+    shown = {int(step): float(loss) for step, loss in re.findall(r"step +(\d+)  training loss (\S+)", block)}
+    assert len(at) == 251 and len(shown) == 11 and {*shown} <= {*at}
+    assert all(at[step][0] == pytest.approx(loss, abs=1e-6) for step, loss in shown.items())
+    assert at[1000][1] == pytest.approx(float(re.search(r"held-out loss (\S+)", block)[1]), abs=1e-6)
+    fitted_weights = [after for _, after in weights_on(page, response_type).values()]
+    for step, weights in ((0, [0] * len(fitted_weights)), (1000, fitted_weights)):
+        mean = statistics.fmean(max(0, offset + dot(weights, d)) for d, offset in pairs)
+        assert (at[step][0] * n_pairs[0] + at[step][1] * n_pairs[1]) / sum(n_pairs) == pytest.approx(mean, abs=1e-9)
+
+
+def test_the_page_of_a_fit_is_what_is_printed_and_what_the_rows_give(fitted_page, ranked_rows):
+    page, text, overlay = fitted_page
+    policy = Policy(SAFETY)
+    blocks = re.split(r"^(?=\w+: \d+ rows)", text, flags=re.MULTILINE)[1:]
+    assert [heading for heading, caption, _ in page.tables if caption == "Weights"] == list(overlay) == list(ranked.ORDERINGS)
+    for response_type, block in zip(overlay, blocks, strict=True):
+        weights = weights_on(page, response_type)
+        assert {name: after for name, (_, after) in weights.items()} == pytest.approx(overlay[response_type], abs=1e-9)
+        assert {name: before for name, (before, _) in weights.items()} == policy.weights[response_type]
+        rows = list(scored_rows(page, ranked_rows, response_type))
+        total, trained = map(int, re.search(r"(\d+) pairs \((\d+) trained on\)", block).groups())
+        n_pairs = trained, total - trained
+        assert min(n_pairs) > 50
+        check_rewards(page, response_type, rows)
+        check_ranking(page, response_type, rows, n_pairs)
+        check_curve(page, response_type, block, n_pairs, list(differences(policy, ranked_rows, response_type)))
+
+
+def test_mean_rewards_and_ranking_errors_are_printed_too(fitted_page):
+    """The text's tables, by label and by pair of labels, are the page's."""
+    page, text, overlay = fitted_page
+    for response_type, block in zip(overlay, re.split(r"^(?=\w+: \d+ rows)", text, flags=re.MULTILINE)[1:], strict=True):
+        printed = [line.rsplit(maxsplit=5) for line in block.splitlines() if len(line) > 80]
+        means = page.table("Mean reward", response_type)[1:]
+        errors = [[", ".join(r[:2]) if r[0] == "all" else " > ".join(r[:2]), *r[2:]] for r in page.table("Ranking error", response_type)[1:]]
+        heads = [["ranking error", "pairs", *REWARDS], *errors, ["mean reward", "completions", *REWARDS], *means]
+        assert [[p[0].strip(), *p[1:]] for p in printed] == [[c if isinstance(c, str) else f"{c:.4f}" for c in row] for row in heads]
+
+
+@pytest.mark.parametrize("args", [["--optimizer", "exact", "--center"], ["--no-reward-model", "--held-out", "0", "--steps", "7"]])
+def test_a_page_shows_only_what_there_is(ranked_rows, tmp_path, args):
+    page, _, overlay = fitted(tmp_path, ranked_rows, *args)
+    captions = [caption for _, caption, _ in page.tables]
+    text = page.path.read_text()
+    if "exact" in args:
+        assert "Loss" not in captions and text.count("<p>What is made small went from ") == text.count("<p>Centred: ") == len(overlay)
+    else:
+        assert not any(c.startswith("RM:") for c in captions)
+        for response_type in overlay:
+            assert [row[0] for row in page.table("Loss", response_type)] == ["step", *map(str, range(8))]
+            assert page.table("Loss", response_type)[0] == ["step", "trained on"]
+            assert page.table("Ranking error", response_type)[-1] == ["all", "held out", "0", "-", "-", "-", "-"]
+
+
+def test_a_fit_whose_page_cannot_be_written_says_so(ranked_rows, tmp_path):
+    """The weights are there all the same."""
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(AssertionError, match="page.html: Is a directory"):
+        fitted(tmp_path, ranked_rows)
+    assert (tmp_path / "weights.yaml").exists()
 
 
 # ---- the page as such -------------------------------------------------------------------------------------------------
@@ -222,6 +381,12 @@ def test_a_comparison_in_a_browser(released_page, browser):
     types = [s["response_type"] for s in released_page[1]["response_types"]]
     assert [f["caption"] for f in figures[1280, "light"]] == ["Shift of the quantiles", "all", *types]
     check_ink(figures, "all", *types)
+
+
+def test_a_fit_in_a_browser(fitted_page, browser):
+    figures = look_at(browser, fitted_page[0], "fit")
+    assert len(figures[1280, "light"]) == len(fitted_page[2]) * (1 + len(REWARDS))
+    check_ink(figures, "Loss")
 
 
 @released

@@ -36,7 +36,7 @@ static void test_two_steps_by_hand(void **state)
     const struct pairs p = one_pair(1);
     const double step = 0.1 / (1 + 1e-8);
     double w[2], curve[3];
-    adamw_fit(&p, ignored, &o, w, curve);
+    adamw_fit(&p, ignored, &o, w, curve, NULL);
     near(w[0], step * (1 - 0.1 * 0.5) + step);
     near(w[1], -w[0]);
     near(curve[0], 1);
@@ -51,7 +51,7 @@ static void test_at_the_margin_nothing_pulls(void **state)
     const struct adamw_options o = {.steps = 5, .learning_rate = 0.1, .decay = 0};
     const struct pairs p = one_pair(0); /* the hinge is exactly 0 at w = 0 */
     double w[2], curve[6];
-    adamw_fit(&p, ignored, &o, w, curve);
+    adamw_fit(&p, ignored, &o, w, curve, NULL);
     assert_true(w[0] == 0 && w[1] == 0 && curve[5] == 0);
     (void)state;
 }
@@ -62,7 +62,7 @@ static void test_an_ignored_feature_keeps_weight_0(void **state)
     const struct adamw_options o = {.steps = 3, .learning_rate = 0.1, .decay = 0.5};
     const struct pairs p = one_pair(1);
     double w[2], curve[4];
-    adamw_fit(&p, ignored, &o, w, curve);
+    adamw_fit(&p, ignored, &o, w, curve, NULL);
     assert_true(w[0] > 0.2 && w[1] == 0);
     (void)state;
 }
@@ -74,12 +74,15 @@ static void test_only_the_training_pairs_count(void **state)
     struct pairs p = one_pair(1);
     struct pair two[2] = {p.items[0], {.better = 1, .worse = 0, .margin = 100}};
     const struct adamw_options o = {.steps = 3, .learning_rate = 0.1, .decay = 0};
-    double alone[2], w[2], curve[4];
-    adamw_fit(&p, ignored, &o, alone, curve);
+    double alone[2], w[2], curve[4], held_out[4];
+    adamw_fit(&p, ignored, &o, alone, curve, held_out);
+    assert_true(held_out[0] == 0 && held_out[3] == 0);
     p.items = two;
     p.n = 2;
-    adamw_fit(&p, ignored, &o, w, curve);
+    adamw_fit(&p, ignored, &o, w, curve, held_out);
     assert_memory_equal(alone, w, sizeof(w));
+    for (size_t t = 0; t <= o.steps; t++)
+        near(held_out[t], 100 + (1 - curve[t])); /* the other way round */
     (void)state;
 }
 

@@ -72,7 +72,7 @@ static void test_the_true_direction_and_no_more_loss_than_adamw(void **state)
         struct pairs p;
         make(&p, noises[i]);
         struct exact_result r = fit(&p, 0, w);
-        adamw_fit(&p, ignored, &steps, by_steps, curve);
+        adamw_fit(&p, ignored, &steps, by_steps, curve, NULL);
         print_message("noise %.2f: loss %.6f, AdamW's %.6f; cosine %.4f; %zu evaluations\n",
                       noises[i], r.last, curve[steps.steps], cosine(w, truth), r.evaluations);
         assert_true(r.first == 1 && r.last <= curve[steps.steps]);
