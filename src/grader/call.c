@@ -1,6 +1,6 @@
 #include "grader/call.h"
 
-static void append(struct call_list *l, struct grader_call *c)
+void call_append(struct call_list *l, struct grader_call *c)
 {
     c->next = NULL;
     c->prev = l->last;
@@ -26,7 +26,7 @@ static void take_out(struct call_list *l, struct grader_call *c)
 void call_enqueue(struct grader *g, struct grader_call *c)
 {
     c->state = CALL_QUEUED;
-    append(&g->queue, c);
+    call_append(&g->queue, c);
     g->stats.queued++;
 }
 
@@ -39,7 +39,7 @@ void call_wait_until(struct grader *g, struct grader_call *c, int64_t at)
 void call_suspect(struct grader *g, struct grader_call *c)
 {
     c->state = CALL_SUSPECT;
-    append(&g->suspects, c);
+    call_append(&g->suspects, c);
 }
 
 void call_take_out(struct grader *g, struct grader_call *c)
@@ -54,6 +54,9 @@ void call_take_out(struct grader *g, struct grader_call *c)
         break;
     case CALL_SUSPECT:
         take_out(&g->suspects, c);
+        break;
+    case CALL_JOINED:
+        take_out(&c->leader->joined, c);
         break;
     case CALL_SENT:
     case CALL_SETTLED:

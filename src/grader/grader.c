@@ -168,6 +168,7 @@ struct grader *grader_free(struct grader *g)
     assert(g->stats.in_flight == 0);
     dispatch_done(g);
     pool_done(&g->pool);
+    flights_done(&g->flights);
     heap_done(&g->timers);
     heap_done(&g->deadlines);
     heap_done(&g->expiries);

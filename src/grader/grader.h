@@ -74,6 +74,8 @@ struct grader_group {
     struct heap_node timer, expiry; /* deadline_us by the pool's clock, expires_us */
     struct grader_call *calls;
     size_t n_calls, calls_left;
+    struct flight *flights; /* for others to join */
+    size_t n_flights, bytes;
     struct grader *grader;
     struct questions *questions;
     struct grader_group *next_finished;
@@ -113,6 +115,7 @@ struct str grader_model(const struct grader *g);
 struct grader_stats {
     uint64_t requests, replies, retries, failures, timeouts, rate_limited;
     uint64_t judgments, ungraded;
+    uint64_t joined; /* judgments by the answer to another's request */
     struct usage used, hour; /* ever, and in the last hour; probes included */
     bool has_price; /* else their costs are 0 */
     size_t queued, in_flight, limit; /* now; limit is the sum over endpoints */

@@ -1,6 +1,7 @@
 /* What the files of a grader share: grader.c (lifecycle, words for others), group.c (groups: their
- * beginning, their time, their end), call.c (which list a call is in), dispatch.c (requests go
- * out), outcome.c (what came back means). Nobody else includes this.
+ * beginning, their time, their end), call.c (which list a call is in), join.c (one asks for
+ * several), dispatch.c (requests go out), outcome.c (what came back means). Nobody else includes
+ * this.
  *
  * A call is the questions of one request, as many as the dialect takes, on their way to an answer.
  * A question that is answered, usably or not, leaves the call; the rest is tried again:
@@ -12,25 +13,40 @@
  *     '- the server's doing --- SUSPECT <---' (out of attempts) - its own ----'
  *
  * The state says which list the call is in: the grader's queue, none (the attempt holds it), the
- * timer heap, the suspects. A suspect failed by what may be the server's doing or its own: a probe
- * of the endpoint decides (health.h). If the server does not work, no attempt was one. If it does,
- * the failure is the question's own; but when nobody was answered there from its first failure to
- * its last attempt, the server may have come back just now, and it gets its attempts once more. */
+ * timer heap, the suspects, or those joined to another call, which is before the beginning
+ * (join.h). A suspect failed by what may be the server's doing or its own: a probe of the endpoint
+ * decides (health.h). If the server does not work, no attempt was one. If it does, the failure is
+ * the question's own; but when nobody was answered there from its first failure to its last
+ * attempt, the server may have come back just now, and it gets its attempts once more. */
 #ifndef RBR_GRADER_GRADER_PARTS_H
 #define RBR_GRADER_GRADER_PARTS_H
 
+#include "grader/flights.h"
 #include "grader/grader.h"
 #include "grader/pool.h"
 #include "grader/questions.h"
 #include "grader/retry.h"
 
-enum call_state { CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_SUSPECT, CALL_SETTLED };
+enum call_state {
+    CALL_QUEUED,
+    CALL_SENT,
+    CALL_WAITING,
+    CALL_SUSPECT,
+    CALL_JOINED, /* before it is QUEUED, if that comes to it: see join.h */
+    CALL_SETTLED,
+};
+
+struct call_list {
+    struct grader_call *first, *last;
+};
 
 struct grader_call {
     struct heap_node timer; /* WAITING */
     struct grader_group *group;
-    struct grader_call *prev, *next; /* QUEUED, SUSPECT */
+    struct grader_call *prev, *next; /* QUEUED, SUSPECT, JOINED */
     struct attempt *attempt; /* SENT */
+    struct grader_call *leader; /* JOINED: that asks its questions */
+    struct call_list joined; /* those whose leader it is */
     uint16_t *asked; /* propositions without an answer, a piece of the group's list */
     uint16_t n_asked;
     int16_t endpoint; /* that was asked last */
@@ -54,10 +70,6 @@ struct attempt {
     struct attempt *next; /* free list */
 };
 
-struct call_list {
-    struct grader_call *first, *last;
-};
-
 struct grader {
     struct grader_config config;
     struct arena texts; /* the config's */
@@ -72,6 +84,7 @@ struct grader {
     unsigned held; /* enum grader_hold, bit set */
     struct questions_shelf questions;
     struct call_list queue, suspects;
+    struct flights flights; /* questions of calls that are not settled, by digest */
     struct heap timers; /* of calls */
     struct heap deadlines, expiries; /* of groups; deadlines by the pool's clock */
     struct grader_group *finished; /* done is owed */

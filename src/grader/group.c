@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "grader/call.h"
+#include "grader/join.h"
 
 /* ---- the end ----------------------------------------------------------------------------------
  */
@@ -23,6 +24,7 @@ static void group_is_done(struct grader *g, struct grader_group *group)
 
 void group_settle(struct grader *g, struct grader_call *c)
 {
+    join_release(g, c);
     c->state = CALL_SETTLED;
     if (--c->group->calls_left == 0)
         group_is_done(g, c->group);
@@ -41,6 +43,7 @@ void group_judge(struct grader *g, struct grader_call *c, uint16_t proposition,
     g->stats.ungraded += !graded;
     if (graded && c->group->judged != NULL)
         c->group->judged(c->group, proposition);
+    join_pass_on(g, c, proposition);
 }
 
 void group_give_up(struct grader *g, struct grader_call *c, enum reason reason)
@@ -73,6 +76,11 @@ int64_t group_time_left(const struct grader *g, const struct grader_group *group
     return left;
 }
 
+static bool is_on_its_way(const struct grader_call *c)
+{
+    return c->state == CALL_SENT || (c->state == CALL_JOINED && c->leader->state == CALL_SENT);
+}
+
 /* Gives up what is not in the air; CANCELLED: cancels what is. */
 static void abandon(struct grader *g, struct grader_group *group, enum grader_group_end end)
 {
@@ -82,10 +90,10 @@ static void abandon(struct grader *g, struct grader_group *group, enum grader_gr
     size_t n = group->n_calls;
     for (size_t i = 0; i < n && group->calls != NULL; i++) {
         struct grader_call *c = &group->calls[i];
-        if (c->state == CALL_SENT) {
-            if (end == GRADER_GROUP_CANCELLED)
-                g->transport->cancel(g->transport, &c->attempt->req);
-        } else if (c->state != CALL_SETTLED) {
+        if (c->state == CALL_SENT && end == GRADER_GROUP_CANCELLED) {
+            g->transport->cancel(g->transport, &c->attempt->req);
+        } else if (c->state != CALL_SETTLED &&
+                   (end == GRADER_GROUP_CANCELLED || !is_on_its_way(c))) {
             call_take_out(g, c);
             group_give_up(g, c, REASON_DEADLINE);
         }
@@ -122,25 +130,46 @@ int64_t group_next_us(const struct grader *g, int64_t now)
 /* ---- asking -----------------------------------------------------------------------------------
  */
 
-/* The pending propositions, cut into calls: one allocation, the calls and then their lists. */
+/* Cuts the pending propositions that others ask, or those that they do not, into calls. */
+static uint16_t *cut(struct grader *g, struct grader_group *group, bool joining, uint16_t *asked)
+{
+    struct grader_call *c = NULL;
+    for (size_t i = 0; i < group->prompt->policy->n_propositions; i++) {
+        struct grader_call *leader = join_leader(g, group, i);
+        if (group->judgments[i].status != JUDGMENT_PENDING || (leader != NULL) != joining)
+            continue;
+        if (c == NULL || c->n_asked == g->questions_max || c->leader != leader) {
+            c = &group->calls[group->n_calls++];
+            *c = (struct grader_call){.group = group, .asked = asked, .avoid = POOL_NOBODY};
+            if (joining)
+                join_call(c, leader);
+            else
+                call_enqueue(g, c);
+        }
+        c->asked[c->n_asked++] = (uint16_t)i;
+        asked++;
+        if (!joining)
+            join_lead(g, c, i);
+    }
+    return asked;
+}
+
+/* One allocation: the calls, what others may join, and the calls' lists. */
 static void make_calls(struct grader *g, struct grader_group *group, size_t n)
 {
-    size_t each = g->questions_max, calls = (n + each - 1) / each;
-    group->calls = mem_alloc(calls * sizeof(*group->calls) + n * sizeof(uint16_t));
-    group->n_calls = group->calls_left = calls;
-    uint16_t *asked = (uint16_t *)(group->calls + calls);
-    struct grader_call *c = group->calls;
-    for (size_t i = 0; n > 0; i++) {
-        if (group->judgments[i].status != JUDGMENT_PENDING)
-            continue;
-        if (c->n_asked == 0)
-            *c = (struct grader_call){.group = group, .asked = asked, .avoid = POOL_NOBODY};
-        *asked++ = (uint16_t)i;
-        c->n_asked++;
-        n--;
-        if (c->n_asked == each || n == 0)
-            call_enqueue(g, c++);
-    }
+    size_t joined = 0;
+    for (size_t i = 0; i < group->prompt->policy->n_propositions; i++)
+        joined +=
+            group->judgments[i].status == JUDGMENT_PENDING && join_leader(g, group, i) != NULL;
+    size_t most = (n - joined + g->questions_max - 1) / g->questions_max + joined;
+    group->bytes =
+        most * sizeof(struct grader_call) + n * (sizeof(struct flight) + sizeof(uint16_t));
+    group->calls = mem_alloc(group->bytes);
+    group->flights = (struct flight *)(group->calls + most);
+    group->n_calls = group->n_flights = 0;
+    uint16_t *asked = cut(g, group, false, (uint16_t *)(group->flights + n));
+    (void)cut(g, group, true, asked);
+    group->calls_left = group->n_calls;
 }
 
 void grader_ask(struct grader *g, struct grader_group *group)
@@ -177,7 +206,7 @@ void grader_cancel(struct grader_group *group)
 
 size_t grader_group_bytes(const struct grader_group *group)
 {
-    return group->calls != NULL ? group->n_calls * sizeof(*group->calls) : 0;
+    return group->calls != NULL ? group->bytes : 0;
 }
 
 void grader_expire_by(struct grader_group *group, int64_t at_us)

@@ -141,7 +141,7 @@ static void on_judgment(struct grader_group *g, size_t proposition)
     struct cache_entry entry = {.probability = judgment->probability,
                                 .mass = judgment->mass,
                                 .graded_ms = clock_wall_ms(req->judge->clock)};
-    if (cache == NULL)
+    if (cache == NULL || judgment->cached) /* kept by whoever asked */
         return;
     entry.model_n = strnlen(g->use.response_model, sizeof(entry.model));
     memcpy(entry.model, g->use.response_model, entry.model_n);

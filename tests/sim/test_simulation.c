@@ -217,10 +217,11 @@ static void append(struct sim *s)
         (void)snprintf(deadline, sizeof(deadline), ",\"deadline_ms\":%" PRId64,
                        clock_wall_ms(&s->w.clock.clock) + between(s, -2000, 10000));
     int large = percent(s, 8) ? 2500 : 1;
+    size_t text = percent(s, 20) ? below(s, s->appended) : s->appended; /* completions repeat */
     n = snprintf(value, sizeof(value),
                  "{\"id\":\"r%zu\",\"prompt\":\"u\",\"completion\":\"text %zu\",\"response_type\":"
                  "\"%s\",\"labels\":{\"l\":\"%*s\"}%s}",
-                 s->appended, s->appended, types[below(s, ARRAY_LEN(types))], large, "x", deadline);
+                 s->appended, text, types[below(s, ARRAY_LEN(types))], large, "x", deadline);
     (void)broker_append(&s->w.broker, partition, k, (struct str){value, (size_t)n});
 }
 
@@ -644,7 +645,7 @@ static void check_end(struct sim *s)
 
 struct outcome {
     char violation[512];
-    uint64_t trace, early, cached, settled_early, seen[FAULTS];
+    uint64_t trace, early, cached, joined, settled_early, seen[FAULTS];
     size_t messages, by_status[8], turns;
     int64_t heal_us; /* from the end of all faults until everything was committed */
     bool spoilt; /* the defect was put in */
@@ -677,6 +678,7 @@ static void run(struct policy *policy, uint64_t seed, enum broker_defect defect,
     *ret = (struct outcome){.trace = s.w.broker.trace,
                             .early = s.w.broker.early,
                             .cached = s.w.cache_hits,
+                            .joined = s.w.joined,
                             .settled_early = s.w.settled_early,
                             .heal_us = s.heal_us,
                             .messages = s.w.broker.n_messages,
@@ -710,6 +712,7 @@ static void add(struct outcome *sum, const struct outcome *o)
     sum->messages += o->messages;
     sum->early += o->early;
     sum->cached += o->cached;
+    sum->joined += o->joined;
     sum->settled_early += o->settled_early;
     sum->turns += o->turns;
     if (o->heal_us > sum->heal_us)
@@ -733,6 +736,7 @@ static void print_coverage(const struct outcome *sum)
     print_message("count %12zu  turns\n", sum->turns);
     print_message("count %12" PRIu64 "  messages before that of an earlier record\n", sum->early);
     print_message("count %12" PRIu64 "  answers kept and used\n", sum->cached);
+    print_message("count %12" PRIu64 "  answers to another's request\n", sum->joined);
     print_message("count %12" PRIu64 "  records settled early\n", sum->settled_early);
 }
 
@@ -742,7 +746,8 @@ static void assert_covered(const struct outcome *sum, size_t n)
     for (size_t k = 0; k < FAULTS; k++)
         if (sum->seen[k] == 0)
             fail_msg("in %zu seeds, never: %s", n, fault_texts[k]);
-    assert_true(sum->early > n && sum->cached > n / 4 && sum->settled_early > 0);
+    assert_true(sum->early > n && sum->cached > n / 4 && sum->joined > n / 4 &&
+                sum->settled_early > 0);
     assert_true(sum->by_status[0] > n && sum->by_status[STATUS_OK] > n);
     assert_true(sum->by_status[STATUS_FAILED] > n && sum->by_status[STATUS_SKIPPED] > n);
     assert_true(sum->by_status[STATUS_EXPIRED] > n / 4);

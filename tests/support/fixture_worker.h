@@ -64,7 +64,7 @@ struct world {
     const char *canary; /* and the only one; NULL: none */
     struct worker *workers[WORLD_WORKERS]; /* NULL: none there */
     size_t turns, turns_in_place;
-    uint64_t cache_hits, settled_early; /* of workers that have ended */
+    uint64_t cache_hits, joined, settled_early; /* of workers that have ended */
 };
 
 static inline void world_init(struct world *w, struct policy *policy)
@@ -162,6 +162,9 @@ static inline void world_end(struct world *w, size_t slot)
         broker_violation(&w->broker, "a finished pipeline holds records of the source");
     pipeline_free(k->pipeline);
     canaries_free(k->canaries);
+    struct grader_stats g;
+    grader_stats(k->grader, &g);
+    w->joined += g.joined;
     (void)grader_free(k->grader);
     fixture_transport_done(&k->server);
     w->cache_hits += k->cache->stats.hits;

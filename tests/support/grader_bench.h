@@ -187,14 +187,18 @@ static inline void on_done(struct grader_group *group)
         g->bench->on_done(g);
 }
 
-/* Asks the first n questions. */
-static inline struct group *ask(struct bench *b, size_t i, size_t n, int64_t deadline_us)
+/* Asks the first n questions about the prompt; `named` by their digests, so that they may be asked
+ * together with others. */
+static inline struct group *ask_about(struct bench *b, const struct prompt *prompt, bool named,
+                                      size_t i, size_t n, int64_t deadline_us)
 {
     struct group *g = &b->groups[i];
     *g = (struct group){.bench = b, .asking = true};
-    for (size_t q = 0; q < n; q++)
-        g->judgments[q].status = JUDGMENT_PENDING;
-    g->group = (struct grader_group){.prompt = &b->prompt,
+    for (size_t q = 0; q < n; q++) {
+        g->judgments[q] = (struct judgment){.status = JUDGMENT_PENDING, .has_digest = named};
+        grader_digest(b->grader, prompt, q, g->judgments[q].digest);
+    }
+    g->group = (struct grader_group){.prompt = prompt,
                                      .judgments = g->judgments,
                                      .deadline_us = deadline_us,
                                      .expires_us = CLOCK_NEVER,
@@ -202,6 +206,11 @@ static inline struct group *ask(struct bench *b, size_t i, size_t n, int64_t dea
     grader_ask(b->grader, &g->group);
     g->asking = false;
     return g;
+}
+
+static inline struct group *ask(struct bench *b, size_t i, size_t n, int64_t deadline_us)
+{
+    return ask_about(b, &b->prompt, false, i, n, deadline_us);
 }
 
 static inline void run(struct bench *b)

@@ -126,19 +126,28 @@ static void bench_free(struct bench *b)
     mem_free(b);
 }
 
-/* Asks those of "012345" and runs to the end. */
+/* Asks those of "012345". */
+static void begin(struct bench *b, const char *questions, struct grader_group *group,
+                  struct judgment *judgments, void (*done)(struct grader_group *g))
+{
+    for (size_t i = 0; i < QUESTIONS; i++) {
+        judgments[i] = (struct judgment){.status = JUDGMENT_NOT_ASKED, .has_digest = true};
+        grader_digest(b->grader, &b->prompt, i, judgments[i].digest);
+    }
+    for (const char *q = questions; *q != '\0'; q++)
+        judgments[*q - '0'].status = JUDGMENT_PENDING;
+    *group = (struct grader_group){.prompt = &b->prompt,
+                                   .judgments = judgments,
+                                   .deadline_us = b->clock.now_us + 60 * SECOND,
+                                   .expires_us = CLOCK_NEVER,
+                                   .done = done};
+    grader_ask(b->grader, group);
+}
+
+/* And runs to the end. */
 static void ask(struct bench *b, const char *questions)
 {
-    for (size_t i = 0; i < QUESTIONS; i++)
-        b->judgments[i] = (struct judgment){.status = JUDGMENT_NOT_ASKED};
-    for (const char *q = questions; *q != '\0'; q++)
-        b->judgments[*q - '0'].status = JUDGMENT_PENDING;
-    b->group = (struct grader_group){.prompt = &b->prompt,
-                                     .judgments = b->judgments,
-                                     .deadline_us = b->clock.now_us + 60 * SECOND,
-                                     .expires_us = CLOCK_NEVER,
-                                     .done = on_done};
-    grader_ask(b->grader, &b->group);
+    begin(b, questions, &b->group, b->judgments, on_done);
     fixture_run(&b->server, tick, b, b->clock.now_us + 120 * SECOND);
     assert_int_equal(b->done, 1);
 }
@@ -250,6 +259,40 @@ static void a_failed_request_is_asked_again_whole_and_given_up_whole(void **stat
     bench_free(b);
 }
 
+static void on_other_done(struct grader_group *group)
+{
+    assert_true(group->judgments[1].status != JUDGMENT_PENDING);
+}
+
+/* The other gets what is answered, question by question, and asks the rest in one request. */
+static void a_request_answers_others_in_part(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(64);
+    struct grader_group other;
+    struct judgment judgments[QUESTIONS];
+    begin(b, "0123", &other, judgments, on_other_done); /* sent first */
+    b->bodies[1] = "{\"answers\":{\"q0\":{\"type\":\"noul\",\"noul\":0.5}}}";
+    b->bodies[0] = "{\"answers\":{\"q0\":{\"type\":\"refusal\"},\"q1\":{\"type\":\"noul\","
+                   "\"noul\":0.25},\"q2\":{\"type\":\"refusal\"},\"q3\":{\"type\":\"noul\","
+                   "\"noul\":0.75}}}";
+    ask(b, "01235");
+    assert_int_equal(b->n_asked, 3);
+    assert_str(b->asked[0], "0123");
+    assert_str(b->asked[1], "5");
+    assert_str(b->asked[2], "02");
+    for (size_t i = 1; i < 4; i += 2) {
+        expect(b, i, REASON_NONE, 0);
+        assert_true(b->judgments[i].cached);
+        assert_true(b->judgments[i].probability == judgments[i].probability);
+    }
+    expect(b, 0, REASON_NONE, 1);
+    expect(b, 2, REASON_NONE, 1);
+    expect(b, 5, REASON_NONE, 1);
+    assert_int_equal(b->group.use.requests, 2);
+    assert_int_equal(other.use.requests, 1);
+    bench_free(b);
+}
+
 /* Judgments that were come by in another way are never taken for one another; how many questions go
  * together is no such way. */
 static void the_way_of_asking_is_in_the_digest(void **state RBR_UNUSED)
@@ -309,6 +352,7 @@ int main(void)
         cmocka_unit_test(only_what_is_missing_is_asked_again),
         cmocka_unit_test(an_unusable_answer_ends_its_question_alone),
         cmocka_unit_test(a_failed_request_is_asked_again_whole_and_given_up_whole),
+        cmocka_unit_test(a_request_answers_others_in_part),
         cmocka_unit_test(the_way_of_asking_is_in_the_digest),
     };
     return cmocka_run_group_tests_name("grader_batch", tests, NULL, NULL);

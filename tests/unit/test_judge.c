@@ -317,6 +317,27 @@ static void a_question_is_asked_once(void **state RBR_UNUSED)
     cache_free(cache);
 }
 
+/* Equal completions of a batch: their answer is kept once. */
+static void a_question_that_is_being_asked_is_not_asked(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(POLICY(""));
+    struct cache *cache = b->judge.cache = cache_mem_new(1 << 16);
+    struct bench other = {.req = b->req};
+    assert_false(judge_start(&b->judge, &b->req));
+    assert_false(judge_start(&b->judge, &other.req));
+    run(b);
+    assert_int_equal(b->done + other.done, 2);
+    assert_int_equal(b->server.requests, 1);
+    assert_false(judgment(b, "q0")->cached);
+    const struct judgment *same = &other.req.result.judgments[0];
+    assert_true(same->cached && same->probability == judgment(b, "q0")->probability);
+    assert_int_equal(other.req.result.status, STATUS_OK);
+    assert_string_equal(other.req.result.use.response_model, "m-1");
+    assert_int_equal(cache->stats.stored, 1);
+    cache_free(cache);
+    bench_free(b);
+}
+
 static void another_question_or_text_is_asked(void **state RBR_UNUSED)
 {
     struct bench *b = bench_new(POLICY(""));
@@ -647,6 +668,7 @@ int main(void)
         cmocka_unit_test(a_grader_failure_leaves_the_judgment_ungraded),
         cmocka_unit_test(a_record_that_is_late_is_expired),
         cmocka_unit_test(a_question_is_asked_once),
+        cmocka_unit_test(a_question_that_is_being_asked_is_not_asked),
         cmocka_unit_test(another_question_or_text_is_asked),
         cmocka_unit_test(only_what_is_missing_is_asked),
         cmocka_unit_test(too_little_mass_for_this_policy_is_asked_again),
