@@ -117,7 +117,8 @@ static inline void bench_free(struct bench *b)
     mem_free(b);
 }
 
-/* `rest`: further JSON members, each after a comma. */
+/* A prompt of its own: nothing is asked together. `rest`: further JSON members, each after a comma.
+ */
 static inline struct broker_record *put_json(struct bench *b, int32_t partition,
                                              const char *completion, const char *type,
                                              const char *rest)
@@ -125,9 +126,10 @@ static inline struct broker_record *put_json(struct bench *b, int32_t partition,
     char key[32], value[2048];
     (void)snprintf(key, sizeof(key), "key-%" PRIu64, b->records);
     int n = snprintf(value, sizeof(value),
-                     "{\"id\":\"r%" PRIu64 "\",\"prompt\":\"u\",\"completion\":\"%s\","
+                     "{\"id\":\"r%" PRIu64 "\",\"prompt\":\"u%" PRIu64 "\",\"completion\":\"%s\","
                      "\"response_type\":\"%s\"%s}",
-                     b->records++, completion, type, rest);
+                     b->records, b->records, completion, type, rest);
+    b->records++;
     assert_true(n < (int)sizeof(value));
     return broker_append(b->broker, partition, str_z(key), (struct str){value, (size_t)n});
 }
