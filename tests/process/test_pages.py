@@ -407,6 +407,20 @@ def test_plots_follow_theme_width_and_paper(released_page, browser):
     assert browser.console() == []
 
 
+LEGEND = "return [...document.querySelector('figure').querySelectorAll('.u-label')].map(e => e.textContent)"
+
+
+def test_a_plot_with_a_diagonal(fitted_page, browser, tmp_path):
+    """As a reliability diagram has it: one more line, y = x. No report has one yet, so another plot is given it."""
+    path = tmp_path / "page.html"
+    path.write_text(fitted_page[0].path.read_text().replace('data-y="mean loss of the pairs"', 'data-y="mean loss of the pairs" data-diagonal=""', 1))
+    browser.show(1280, 900)
+    browser.open(path)
+    assert browser.run(LEGEND) == ["step", "trained on", "held out", "y = x"]
+    assert browser.run("return document.querySelector('figure').plot.data.map(column => [column[0], column[column.length - 1]])")[3] == [0, 1000]
+    assert browser.console() == []
+
+
 HOSTILE = ("</script><script>document.title = 'no'</script>", "<img src=x onerror=\"document.title = 'no'\">", "\u2028\u202e'\"&amp;",
            "</figcaption></figure></table>")
 
@@ -426,8 +440,7 @@ def test_names_stay_text(tmp_path, browser):
     assert browser.run("return document.querySelectorAll('script, img, section, figure').length") == 1 + 6 + 1 + 1 + len(HOSTILE)
     shown = browser.run("return [...document.querySelectorAll('section:last-of-type tbody th')].map(cell => cell.textContent)")
     assert [s for s in shown if s] == [m["completion_id"] for m in report["movers"]]
-    legend = browser.run("return [...document.querySelector('figure').querySelectorAll('.u-label')].map(e => e.textContent)")
-    assert legend == ["quantile", "all", *(s["response_type"] for s in report["response_types"])]
+    assert browser.run(LEGEND) == ["quantile", "all", *(s["response_type"] for s in report["response_types"])]
 
 
 def test_nothing_to_compare_is_said_and_not_drawn(tmp_path, browser):
