@@ -8,10 +8,8 @@
 #include "reward/explain.h"
 #include "reward/message.h"
 #include "reward/reward.h"
-#include "worker/grading.h"
-#include "worker/lines.h"
+#include "worker/judging.h"
 #include "worker/options.h"
-#include "worker/spending.h"
 #include "worker/table.h"
 
 static const char doc[] =
@@ -36,8 +34,6 @@ enum {
     KEY_JSON,
     KEY_JSON_LINES,
     KEY_EXPLAIN,
-    IN_FLIGHT = 256, /* records */
-    PROGRESS_US = 200000,
 };
 
 struct arguments {
@@ -47,29 +43,12 @@ struct arguments {
     bool use_labels;
 };
 
-/* One line of the file on its way. */
-struct task {
-    struct arena arena;
-    struct record *record; /* NULL: refused */
-    struct judge_req judge;
-    struct buf out; /* the packed reward */
-    uint64_t line;
-    int64_t received_ms;
-    bool done, dropped; /* dropped: the grader is down, nothing is printed */
-};
-
 struct scoring {
     const struct arguments *args;
-    struct grading grading;
-    struct lines in;
-    bool at_end;
-    struct task tasks[IN_FLIGHT]; /* ring: [first, next) by number */
-    uint64_t first, next;
-    uint64_t scored, refused, failed, questions;
+    struct judging judging;
+    struct buf packed; /* the reward in hand */
+    uint64_t scored, failed;
     struct table *table;
-    int64_t started_us, next_progress_us;
-    bool progress;
-    struct err hopeless; /* why there is no more waiting for the grader */
 };
 
 static const struct argp_option option_list[] = {
@@ -118,186 +97,86 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 /* ---- output -----------------------------------------------------------------------------------
  */
 
-static void print_json(const struct task *t, enum message_style style, const char *before)
+static void print_json(const struct scoring *s, const struct judging_row *row,
+                       enum message_style style, const char *before)
 {
     struct buf text;
     struct err err;
     buf_init(&text, 16u << 20);
-    if (message_print(MESSAGE_REWARD, buf_str(&t->out), style, &text, &err) == ERR_OK) {
+    if (message_print(MESSAGE_REWARD, buf_str(&s->packed), style, &text, &err) == ERR_OK) {
         (void)fputs(before, stdout);
         (void)fwrite(text.p, 1, text.n, stdout);
     } else {
-        (void)fprintf(stderr, "line %" PRIu64 ": %s\n", t->line, err.msg);
+        (void)fprintf(stderr, "line %" PRIu64 ": %s\n", row->line, err.msg);
     }
     buf_done(&text);
 }
 
-static void print_explanation(const struct scoring *s, struct task *t, const struct reward *reward)
+static void print_explanation(const struct policy *policy, struct judging_row *row,
+                              const struct reward *reward)
 {
     struct buf text;
     buf_init(&text, 4u << 20);
-    if (reward_explain(s->grading.policy, t->record, &t->judge.result, reward, &text) == ERR_OK)
+    if (reward_explain(policy, row->record, &row->judge.result, reward, &text) == ERR_OK)
         (void)fwrite(text.p, 1, text.n, stdout);
     (void)fputc('\n', stdout);
     buf_done(&text);
 }
 
-static void print(struct scoring *s, struct task *t, const struct reward *reward)
+static void print(struct scoring *s, struct judging_row *row, const struct reward *reward)
 {
-    struct reward_summary row;
+    struct reward_summary summary;
     struct err err;
     switch (s->args->output) {
     case OUTPUT_TABLE:
-        if (reward_summarise(buf_str(&t->out), &t->arena, &row, &err) == ERR_OK)
-            table_add(s->table, &row);
+        if (reward_summarise(buf_str(&s->packed), &row->arena, &summary, &err) == ERR_OK)
+            table_add(s->table, &summary);
         break;
     case OUTPUT_JSON:
-        print_json(t, MESSAGE_JSON_PRETTY, s->scored > 1 ? ",\n" : "[\n");
+        print_json(s, row, MESSAGE_JSON_PRETTY, s->scored > 1 ? ",\n" : "[\n");
         break;
     case OUTPUT_JSON_LINES:
-        print_json(t, MESSAGE_JSON_LINE, "");
+        print_json(s, row, MESSAGE_JSON_LINE, "");
         (void)fputc('\n', stdout);
         break;
     case OUTPUT_EXPLAIN:
-        print_explanation(s, t, reward);
+        print_explanation(s->judging.grading.policy, row, reward);
         break;
     }
 }
 
-static void finish(struct scoring *s, struct task *t)
+static void on_row(struct judging *j, struct judging_row *row)
 {
+    struct scoring *s = CONTAINER_OF(j, struct scoring, judging);
+    const struct policy *policy = j->grading.policy;
     struct reward reward;
     struct reward_envelope envelope = {
         .topic = str_z(s->args->input),
-        .offset = (int64_t)t->line,
-        .received_at_ms = t->received_ms,
+        .offset = (int64_t)row->line,
+        .received_at_ms = row->received_ms,
         .scored_at_ms = clock_wall_ms(&clock_real),
-        .traceparent = t->record->traceparent,
+        .traceparent = row->record->traceparent,
     };
-    const struct policy *policy = s->grading.policy;
-    for (size_t i = 0; i < policy->n_propositions; i++)
-        s->questions += t->judge.result.judgments[i].attempts > 0;
-    if (reward_compute(&t->arena, policy, t->record, &t->judge.result, &reward) != ERR_OK ||
-        reward_encode(policy, t->record, &t->judge.result, &reward, &envelope, &t->out) != ERR_OK) {
+    buf_reset(&s->packed);
+    if (reward_compute(&row->arena, policy, row->record, &row->judge.result, &reward) != ERR_OK ||
+        reward_encode(policy, row->record, &row->judge.result, &reward, &envelope, &s->packed) !=
+            ERR_OK) {
         (void)fprintf(stderr, "%s:%" PRIu64 ": the reward is too large to make\n", s->args->input,
-                      t->line);
-        s->refused++;
+                      row->line);
+        j->refused++;
         return;
     }
     s->scored++;
     s->failed += reward.status == STATUS_FAILED || reward.status == STATUS_EXPIRED;
-    print(s, t, &reward);
-}
-
-/* ---- the loop ---------------------------------------------------------------------------------
- */
-
-static void on_judged(struct judge_req *req)
-{
-    CONTAINER_OF(req, struct task, judge)->done = true;
-}
-
-/* Reads one line into a task; false at the end of the file. */
-static bool read_task(struct scoring *s)
-{
-    struct str line;
-    if (!lines_next(&s->in, &line))
-        return false;
-    struct task *t = &s->tasks[s->next++ % IN_FLIGHT];
-    struct record_origin origin = {.topic = str_z(s->args->input), .offset = (int64_t)s->in.number};
-    struct refusal refusal;
-    arena_reset(&t->arena);
-    buf_reset(&t->out);
-    t->line = s->in.number;
-    t->received_ms = clock_wall_ms(&clock_real);
-    t->record =
-        record_decode(&t->arena, line, RECORD_JSON, &record_limits_default, &origin, &refusal);
-    if (t->record == NULL) {
-        char text[256];
-        refusal_print(&refusal, text);
-        (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", s->args->input, t->line, text);
-        s->refused++;
-        t->done = true;
-        return true;
-    }
-    t->judge = (struct judge_req){.record = t->record,
-                                  .arena = &t->arena,
-                                  .deadline_us = CLOCK_NEVER,
-                                  .expires_us = CLOCK_NEVER,
-                                  .done = on_judged};
-    t->dropped = false;
-    t->done = judge_start(&s->grading.judge, &t->judge);
-    return true;
-}
-
-static void show_progress(struct scoring *s)
-{
-    int64_t now = clock_mono_us(&clock_real);
-    if (!s->progress || now < s->next_progress_us)
-        return;
-    s->next_progress_us = now + PROGRESS_US;
-    double seconds = (double)(now - s->started_us) / 1e6;
-    (void)fprintf(stderr, "\r%" PRIu64 " scored, %.0f/s ", s->scored, (double)s->scored / seconds);
-}
-
-/* Those that wait for the grader end without a result, and no more is read. */
-static void drop_the_rest(struct scoring *s)
-{
-    s->at_end = true;
-    for (uint64_t i = s->first; i < s->next; i++) {
-        struct task *t = &s->tasks[i % IN_FLIGHT];
-        t->dropped = !t->done;
-        if (t->dropped)
-            judge_cancel(&t->judge);
-    }
-}
-
-static int64_t maintain(void *arg)
-{
-    struct scoring *s = arg;
-    if (s->hopeless.code == ERR_OK && grading_is_hopeless(&s->grading, &s->hopeless))
-        drop_the_rest(s);
-    for (;;) {
-        while (s->first < s->next && s->tasks[s->first % IN_FLIGHT].done) {
-            struct task *t = &s->tasks[s->first++ % IN_FLIGHT];
-            if (t->record != NULL && !t->dropped)
-                finish(s, t);
-        }
-        if (s->at_end || s->next - s->first == IN_FLIGHT)
-            break;
-        s->at_end = !read_task(s);
-    }
-    show_progress(s);
-    if (s->at_end && s->first == s->next)
-        loop_stop(&s->grading.loop);
-    return grading_tick(&s->grading);
-}
-
-static void summarise(const struct scoring *s)
-{
-    double seconds = (double)(clock_mono_us(&clock_real) - s->started_us) / 1e6;
-    char text[SPENDING_TEXT_MAX];
-    if (s->progress)
-        (void)fprintf(stderr, "\r");
-    (void)fprintf(stderr,
-                  "%" PRIu64 " scored, %" PRIu64 " failed, %" PRIu64 " refused; %" PRIu64
-                  " questions asked in %.1f s\n",
-                  s->scored, s->failed, s->refused, s->questions, seconds);
-    if (s->grading.grader != NULL)
-        (void)fprintf(stderr, "%s\n", spending_text(s->grading.grader, text));
+    print(s, row, &reward);
 }
 
 static void start_output(struct scoring *s)
 {
-    s->started_us = clock_mono_us(&clock_real);
-    s->progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+    s->judging.progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
     if (s->args->output == OUTPUT_TABLE)
         s->table = table_new();
-    for (size_t i = 0; i < IN_FLIGHT; i++) {
-        arena_init(&s->tasks[i].arena,
-                   record_limits_default.memory_bytes + 8 * record_limits_default.value_bytes);
-        buf_init(&s->tasks[i].out, 16u << 20);
-    }
+    buf_init(&s->packed, 16u << 20);
 }
 
 static void end_output(struct scoring *s)
@@ -306,11 +185,13 @@ static void end_output(struct scoring *s)
         (void)fputs(s->scored > 0 ? "\n]\n" : "[]\n", stdout);
     if (s->table != NULL)
         table_print(s->table);
-    table_free(s->table);
-    for (size_t i = 0; i < IN_FLIGHT; i++) {
-        arena_done(&s->tasks[i].arena);
-        buf_done(&s->tasks[i].out);
-    }
+    (void)fprintf(stderr,
+                  "%" PRIu64 " scored, %" PRIu64 " failed, %" PRIu64 " refused; %" PRIu64
+                  " questions asked in %.1f s\n",
+                  s->scored, s->failed, s->judging.refused, s->judging.questions,
+                  s->judging.seconds);
+    if (s->judging.spent[0] != '\0')
+        (void)fprintf(stderr, "%s\n", s->judging.spent);
 }
 
 /* ---- set-up -----------------------------------------------------------------------------------
@@ -323,27 +204,22 @@ static int score(const struct arguments *args, const struct policy *policy,
     struct scoring *s = mem_alloc(sizeof(*s));
     int exit_code = EXIT_FAILED;
     s->args = args;
-    if (lines_open(&s->in, args->input, &err) != ERR_OK ||
-        grading_init(&s->grading, policy, grader, maintain, s, &err) != ERR_OK) {
+    s->judging.input = args->input;
+    s->judging.use_known = args->use_labels;
+    s->judging.row = on_row;
+    start_output(s);
+    if (judging_run(&s->judging, policy, grader, settings, &err) != ERR_OK) {
         (void)fprintf(stderr, "rbr score: %s\n", err.msg);
     } else {
-        s->grading.judge.use_known = args->use_labels;
-        if (settings != NULL)
-            grading_limit_cost(&s->grading, settings);
-        if (settings != NULL && settings->cache.path.n > 0)
-            grading_keep(&s->grading, settings);
-        start_output(s);
-        loop_run(&s->grading.loop);
         end_output(s);
-        summarise(s);
-        grading_done(&s->grading);
-        exit_code = s->failed + s->refused > 0 ? EXIT_DATA : EXIT_DONE;
-        if (s->hopeless.code != ERR_OK) {
-            (void)fprintf(stderr, "rbr score: %s\n", s->hopeless.msg);
+        exit_code = s->failed + s->judging.refused > 0 ? EXIT_DATA : EXIT_DONE;
+        if (s->judging.hopeless.code != ERR_OK) {
+            (void)fprintf(stderr, "rbr score: %s\n", s->judging.hopeless.msg);
             exit_code = EXIT_FAILED;
         }
     }
-    lines_close(&s->in);
+    table_free(s->table);
+    buf_done(&s->packed);
     mem_free(s);
     return exit_code;
 }

@@ -1,8 +1,10 @@
 #include "worker/lines.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum err_code lines_open(struct lines *l, const char *path, struct err *err)
 {
@@ -10,6 +12,9 @@ enum err_code lines_open(struct lines *l, const char *path, struct err *err)
     l->file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (l->file == NULL)
         return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    struct stat st;
+    if (fstat(fileno(l->file), &st) == 0 && S_ISREG(st.st_mode))
+        l->bytes = st.st_size;
     return ERR_OK;
 }
 
@@ -31,4 +36,12 @@ bool lines_next(struct lines *l, struct str *ret)
             return true;
     }
     return false;
+}
+
+double lines_share(const struct lines *l)
+{
+    if (l->bytes == 0)
+        return NAN;
+    double share = (double)ftello(l->file) / (double)l->bytes;
+    return share < 1 ? share : 1;
 }

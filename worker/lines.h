@@ -15,6 +15,7 @@ struct lines {
     FILE *file;
     char *text;
     size_t cap;
+    int64_t bytes; /* of a file, when it was opened; 0: not known */
 };
 
 enum err_code lines_open(struct lines *l, const char *path, struct err *err) RBR_MUST_CHECK;
@@ -22,5 +23,8 @@ void lines_close(struct lines *l); /* fine after a failed open, and on zeroed me
 
 /* The next line without white space around it, valid until the next call; false at the end. */
 bool lines_next(struct lines *l, struct str *ret);
+
+/* The share of the file that is read, [0, 1]; NAN when its size is not known. */
+double lines_share(const struct lines *l);
 
 #endif
