@@ -1,6 +1,5 @@
 #include "worker/cmd.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,8 +7,8 @@
 
 #include "base/mem.h"
 #include "base/num.h"
-#include "base/sha256.h"
 #include "fit/fitted.h"
+#include "worker/hash_file.h"
 #include "worker/lines.h"
 #include "worker/options.h"
 #include "worker/replace.h"
@@ -228,27 +227,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-static enum err_code hash_file(const char *path, struct fit_input *ret, struct err *err)
+static enum err_code hash_input(const char *path, struct fit_input *ret, struct err *err)
 {
-    char block[1 << 16];
-    uint8_t digest[SHA256_BYTES];
-    struct sha256 h;
-    size_t n;
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    sha256_init(&h);
-    while ((n = fread(block, 1, sizeof(block), f)) > 0)
-        sha256_raw(&h, (struct str){block, n});
-    bool ok = ferror(f) == 0;
-    (void)fclose(f);
-    sha256_finish(&h, digest);
-    sha256_done(&h);
-    if (!ok)
-        return err_set(err, ERR_IO, "%s: cannot be read", path);
     ret->name = str_z(path);
-    hex_encode(digest, sizeof(digest), ret->sha256);
-    return ERR_OK;
+    return hash_file(path, ret->sha256, err);
 }
 
 static enum err_code read_rows(struct rows *rows, const char *path, struct err *err)
@@ -342,9 +324,9 @@ static enum err_code read_data(const struct arguments *a, struct fit *fit, struc
 {
     enum err_code code;
     bool has_reward_model = false;
-    if ((code = hash_file(a->data, &fit->data, err)) != ERR_OK ||
+    if ((code = hash_input(a->data, &fit->data, err)) != ERR_OK ||
         (a->orderings != NULL &&
-         (code = hash_file(a->orderings, &fit->orderings_file, err)) != ERR_OK) ||
+         (code = hash_input(a->orderings, &fit->orderings_file, err)) != ERR_OK) ||
         (code = read_rows(rows, a->data, err)) != ERR_OK)
         return code;
     fit->n_rows = rows->n;

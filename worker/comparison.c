@@ -17,33 +17,6 @@ static struct str or_dash(struct str s)
     return s.n > 0 ? s : STR("-");
 }
 
-/* ---- cells ------------------------------------------------------------------------------------
- */
-
-/* The cells of one row, written one after another. */
-struct row {
-    struct str cells[16 + COMPARE_QUANTILES];
-    char texts[16 + COMPARE_QUANTILES][CELL_MAX];
-    size_t n;
-};
-
-static void put_text(struct row *r, struct str s)
-{
-    r->cells[r->n++] = s;
-}
-
-static void put_count(struct row *r, uint64_t v)
-{
-    (void)snprintf(r->texts[r->n], CELL_MAX, "%" PRIu64, v);
-    put_text(r, str_z(r->texts[r->n]));
-}
-
-static void put_number(struct row *r, double v, bool sign)
-{
-    (void)snprintf(r->texts[r->n], CELL_MAX, sign ? "%+.4f" : "%.4f", v);
-    put_text(r, isnan(v) ? STR("-") : str_z(r->texts[r->n]));
-}
-
 static void heading(const char *text)
 {
     (void)printf("\n%s\n", text);
@@ -75,15 +48,15 @@ static void print_counts(const struct compare_report *r, const char *const names
     struct table *t = table_of(columns, n);
     for (int side = COMPARE_A; side < COMPARE_SIDES; side++) {
         const struct compare_counts *c = &r->sides[side];
-        struct row row = {.n = 0};
-        put_text(&row, str_z(side_names[side]));
-        put_count(&row, c->rewards);
-        put_count(&row, c->alone);
-        put_count(&row, c->repeated);
-        put_count(&row, c->with_number);
+        struct table_cells row = {.n = 0};
+        cell_text(&row, str_z(side_names[side]));
+        cell_count(&row, c->rewards);
+        cell_count(&row, c->alone);
+        cell_count(&row, c->repeated);
+        cell_count(&row, c->with_number);
         for (int s = 0; s < COMPARE_STATUSES; s++)
             if (r->sides[COMPARE_A].by_status[s] + r->sides[COMPARE_B].by_status[s] > 0)
-                put_count(&row, c->by_status[s]);
+                cell_count(&row, c->by_status[s]);
         table_row(t, row.cells);
     }
     (void)printf("A: %s\nB: %s\n%" PRIu64 " completions in both, %" PRIu64
@@ -127,22 +100,22 @@ static void print_transitions(const struct compare_report *r)
 static void add_shift(struct table *t, const struct compare_shift *s, struct str name)
 {
     for (int side = COMPARE_A; side < COMPARE_SIDES; side++) {
-        struct row row = {.n = 0};
-        put_text(&row, side == COMPARE_A ? name : (struct str){0});
-        put_text(&row, str_z(side_names[side]));
-        put_count(&row, s->n);
-        put_number(&row, s->mean[side], false);
+        struct table_cells row = {.n = 0};
+        cell_text(&row, side == COMPARE_A ? name : (struct str){0});
+        cell_text(&row, str_z(side_names[side]));
+        cell_count(&row, s->n);
+        cell_number(&row, s->mean[side], false);
         for (size_t q = 0; q < COMPARE_QUANTILES; q++)
-            put_number(&row, s->quantiles[side][q], false);
+            cell_number(&row, s->quantiles[side][q], false);
         table_row(t, row.cells);
     }
-    struct row row = {.n = 0};
-    put_text(&row, (struct str){0});
-    put_text(&row, STR("B-A"));
-    put_text(&row, (struct str){0});
-    put_number(&row, s->mean[COMPARE_B] - s->mean[COMPARE_A], true);
+    struct table_cells row = {.n = 0};
+    cell_text(&row, (struct str){0});
+    cell_text(&row, STR("B-A"));
+    cell_text(&row, (struct str){0});
+    cell_number(&row, s->mean[COMPARE_B] - s->mean[COMPARE_A], true);
     for (size_t q = 0; q < COMPARE_QUANTILES; q++)
-        put_number(&row, s->quantiles[COMPARE_B][q] - s->quantiles[COMPARE_A][q], true);
+        cell_number(&row, s->quantiles[COMPARE_B][q] - s->quantiles[COMPARE_A][q], true);
     table_row(t, row.cells);
 }
 
@@ -175,10 +148,10 @@ static void print_signs(const struct compare_report *r)
     };
     struct table *t = table_of(columns, ARRAY_LEN(columns));
     for (size_t a = 0; a < 3; a++) {
-        struct row row = {.n = 0};
-        put_text(&row, str_z(sign_names[a]));
+        struct table_cells row = {.n = 0};
+        cell_text(&row, str_z(sign_names[a]));
         for (size_t b = 0; b < 3; b++)
-            put_count(&row, r->signs[a][b]);
+            cell_count(&row, r->signs[a][b]);
         table_row(t, row.cells);
     }
     (void)printf("Advantages: %" PRIu64 " change from negative to positive, %" PRIu64
@@ -231,15 +204,15 @@ static void print_movers(const struct compare_report *r)
     for (size_t i = 0; i < r->n_movers; i++) {
         const struct compare_mover *m = &r->movers[i];
         char parts[PARTS_MAX];
-        struct row row = {.n = 0};
-        put_text(&row, m->completion_id);
-        put_text(&row, or_dash(m->type));
-        put_text(&row, or_dash(m->class[COMPARE_A]));
-        put_text(&row, or_dash(m->class[COMPARE_B]));
-        put_number(&row, m->reward[COMPARE_A], false);
-        put_number(&row, m->reward[COMPARE_B], false);
-        put_number(&row, m->reward[COMPARE_B] - m->reward[COMPARE_A], true);
-        put_text(&row, parts_of(m, parts));
+        struct table_cells row = {.n = 0};
+        cell_text(&row, m->completion_id);
+        cell_text(&row, or_dash(m->type));
+        cell_text(&row, or_dash(m->class[COMPARE_A]));
+        cell_text(&row, or_dash(m->class[COMPARE_B]));
+        cell_number(&row, m->reward[COMPARE_A], false);
+        cell_number(&row, m->reward[COMPARE_B], false);
+        cell_number(&row, m->reward[COMPARE_B] - m->reward[COMPARE_A], true);
+        cell_text(&row, parts_of(m, parts));
         table_row(t, row.cells);
     }
     heading("The largest moves");

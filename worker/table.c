@@ -1,6 +1,9 @@
 #include "worker/table.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <libsmartcols.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -71,6 +74,30 @@ void table_row(struct table *t, const struct str *cells)
     for (size_t i = 0; i < t->n; i++)
         put(line, i, cells[i]);
 }
+
+/* ---- cells of a row ---------------------------------------------------------------------------
+ */
+
+void cell_text(struct table_cells *c, struct str s)
+{
+    assert(c->n < TABLE_CELLS_MAX);
+    c->cells[c->n++] = s;
+}
+
+void cell_count(struct table_cells *c, uint64_t v)
+{
+    (void)snprintf(c->texts[c->n], TABLE_CELL_BYTES, "%" PRIu64, v);
+    cell_text(c, str_z(c->texts[c->n]));
+}
+
+void cell_number(struct table_cells *c, double v, bool sign)
+{
+    (void)snprintf(c->texts[c->n], TABLE_CELL_BYTES, sign ? "%+.4f" : "%.4f", v);
+    cell_text(c, isnan(v) ? STR("-") : str_z(c->texts[c->n]));
+}
+
+/* ---- rewards ----------------------------------------------------------------------------------
+ */
 
 static const char *colour_of(const struct reward_summary *row)
 {

@@ -17,6 +17,17 @@ struct table *table_of(const struct table_column *columns, size_t n) RBR_MUST_CH
  * too long is cut. */
 void table_row(struct table *t, const struct str *cells);
 
+/* The cells of one row, written one after another, from the left. */
+enum { TABLE_CELLS_MAX = 96, TABLE_CELL_BYTES = 64 };
+struct table_cells {
+    struct str cells[TABLE_CELLS_MAX];
+    char texts[TABLE_CELLS_MAX][TABLE_CELL_BYTES];
+    size_t n; /* no more than the table's columns, and than TABLE_CELLS_MAX */
+};
+void cell_text(struct table_cells *c, struct str s); /* must outlive the row */
+void cell_count(struct table_cells *c, uint64_t v);
+void cell_number(struct table_cells *c, double v, bool sign); /* four decimals; "-" for NAN */
+
 /* Rewards: completion, type, class, reward, largest components, status. */
 struct table *table_new(void) RBR_MUST_CHECK;
 void table_add(struct table *t, const struct reward_summary *row);

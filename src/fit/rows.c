@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "base/json.h"
 #include "base/mem.h"
+#include "fit/shape.h"
 #include "reward/features.h"
 
 #define ROWS_MEMORY_MAX ((size_t)2 << 30) /* bytes */
@@ -25,55 +25,24 @@ void rows_done(struct rows *r)
     mem_free(r->items);
 }
 
-static struct str text_of(const struct json *object, struct str key)
-{
-    const struct json *v = json_get(object, key);
-    return v != NULL && v->type == JSON_STRING ? v->string : STR("");
-}
-
-/* The entry of an array of objects whose `key` is `name`. */
-static const struct json *entry(const struct json *array, struct str key, struct str name)
-{
-    const struct json *c = array != NULL && array->type == JSON_ARRAY ? array->child : NULL;
-    while (c != NULL && !str_eq(text_of(c, key), name))
-        c = c->next;
-    return c;
-}
-
 /* ---- the parts of a row -----------------------------------------------------------------------
  */
-
-/* Python writes NaN and Infinity where JSON has no such numbers: say so. */
-static enum err_code not_json(struct str text, const struct json_fault *fault, struct err *err)
-{
-    static const struct str names[] = {STR_INIT("NaN"), STR_INIT("Infinity"),
-                                       STR_INIT("-Infinity")};
-    struct str rest = str_sub(text, fault->offset < text.n ? fault->offset : text.n, text.n);
-    bool named = fault->kind == JSON_FAULT_NOT_FINITE;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        named = named || str_has_prefix(rest, names[i]);
-    if (named)
-        return err_set(err, ERR_INVALID,
-                       "a number that is not finite, at byte %zu; correct it, or leave the row out",
-                       fault->offset);
-    return err_set(err, ERR_INVALID, "%s, at byte %zu; a row is one JSON object",
-                   json_fault_text(fault->kind), fault->offset);
-}
 
 static enum err_code read_identity(const struct policy *policy, const struct json *v,
                                    struct row *row, struct err *err)
 {
-    struct str type = text_of(v, STR("response_type")), category = text_of(v, STR("category"));
+    struct str type = shape_text(v, STR("response_type")),
+               category = shape_text(v, STR("category"));
     const struct json *labels = json_get(v, STR("labels"));
-    row->prompt = text_of(v, STR("prompt_id"));
+    row->prompt = shape_text(v, STR("prompt_id"));
     if (row->prompt.n == 0)
-        row->prompt = text_of(v, STR("group_id"));
+        row->prompt = shape_text(v, STR("group_id"));
     if (row->prompt.n == 0)
         return err_set(err, ERR_INVALID,
                        "neither prompt_id nor group_id; say which prompt it belongs to");
     row->label = labels != NULL && labels->type == JSON_ARRAY
-                     ? text_of(entry(labels, STR("key"), STR("rank")), STR("value"))
-                     : text_of(labels, STR("rank"));
+                     ? shape_text(shape_entry(labels, STR("key"), STR("rank")), STR("value"))
+                     : shape_text(labels, STR("rank"));
     if (row->label.n == 0)
         return err_set(err, ERR_INVALID, "no label; give its rank as labels: {\"rank\": \"...\"}");
     row->response_type = policy_route(policy, type, category);
@@ -89,8 +58,9 @@ static enum err_code read_reward_model(const struct json *v, struct row *row, st
 {
     const struct json *score = json_get(v, STR("reward_model_score"));
     if (score == NULL)
-        score = json_get(entry(json_get(v, STR("components")), STR("name"), STR("reward_model")),
-                         STR("raw"));
+        score =
+            json_get(shape_entry(json_get(v, STR("components")), STR("name"), STR("reward_model")),
+                     STR("raw"));
     if (score == NULL || score->type == JSON_NULL)
         return ERR_OK;
     if (score->type != JSON_NUMBER || fabs(score->number) > RM_MAX)
@@ -105,7 +75,7 @@ static double judgment(const struct json *propositions, struct str name)
 {
     const struct json *v = json_get(propositions, name);
     if (propositions != NULL && propositions->type == JSON_ARRAY) {
-        const struct json *found = entry(propositions, STR("id"), name);
+        const struct json *found = shape_entry(propositions, STR("id"), name);
         v = json_get(found, STR("calibrated"));
         if (v == NULL)
             v = json_get(found, STR("probability"));
@@ -176,7 +146,7 @@ enum err_code rows_add(struct rows *r, struct str text, uint64_t line, struct er
     arena_reset(&r->scratch);
     const struct json *v = json_parse(&r->scratch, text, &fault);
     if (v == NULL)
-        return not_json(text, &fault, err);
+        return shape_fault(text, &fault, err);
     if (v->type != JSON_OBJECT)
         return err_set(err, ERR_INVALID, "a row is one JSON object");
     if ((code = read_identity(r->policy, v, &row, err)) != ERR_OK ||
