@@ -17,6 +17,7 @@ int cmd_run(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_fit(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_compare(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"demo", cmd_demo, "the whole job on an embedded broker and a stand-in grader, no set-up"},
     {"score", cmd_score, "score a JSONL file of completions, without Kafka"},
     {"fit", cmd_fit, "fit a policy's weights to ranked completions"},
+    {"eval", cmd_eval, "how good a grader is, beside labelled completions"},
     {"check", cmd_check, "lint settings and policy; --probe asks the graders"},
     {"tail", cmd_tail, "print a topic of rewards, completions or dead letters"},
     {"compare", cmd_compare, "what changed between two sets of rewards: files or topics"},

@@ -19,7 +19,4 @@ double products_compute(const struct policy *policy, const struct response_type 
 bool classes_from(const struct policy *policy, const struct response_type *type, const double *p,
                   const double *derived, double *out) RBR_MUST_CHECK;
 
-/* The largest; of equals the better class, which is the earlier one. */
-size_t classes_best(const double *probability, size_t n);
-
 #endif

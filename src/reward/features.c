@@ -4,11 +4,16 @@
 
 #include "reward/classes.h"
 
-double calibrate(double p, double a, double b)
+double logit(double p)
 {
     const double eps = 1e-6;
     double inside = p < eps ? eps : p > 1 - eps ? 1 - eps : p;
-    return 1 / (1 + exp(-(a * log(inside / (1 - inside)) + b)));
+    return log(inside / (1 - inside));
+}
+
+double calibrate(double p, double a, double b)
+{
+    return 1 / (1 + exp(-(a * logit(p) + b)));
 }
 
 /* A check's judgment has a digest and its proposition a check; a given label has no digest. */

@@ -5,7 +5,10 @@
 
 #include "judge/judge.h"
 
-/* sigmoid(a logit(p) + b); p is kept 1e-6 away from 0 and 1, where the logarithm has no value. */
+/* log(p / (1 - p)); p is kept 1e-6 away from 0 and 1, where it has no value. */
+double logit(double p);
+
+/* sigmoid(a logit(p) + b). */
 double calibrate(double p, double a, double b);
 
 /* Whether a judgment is a grader's answer: not a check, not a label that came with the record. */

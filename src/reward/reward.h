@@ -51,6 +51,9 @@ enum err_code reward_compute(struct arena *a, const struct policy *policy,
 bool classes_compute(const struct policy *policy, size_t response_type, const double *p,
                      double *out) RBR_MUST_CHECK;
 
+/* The class with the largest probability; of equals the better one, which is the earlier. */
+size_t classes_best(const double *probability, size_t n);
+
 /* Where the record came from and when things happened. */
 struct reward_envelope {
     struct str topic;
