@@ -52,14 +52,19 @@ static void put_padded(struct page *p, struct str s, size_t to)
         (void)buf_append_z(p->out, " ");
 }
 
-static void put_probability(struct page *p, double v)
+/* Four decimals, or "3.2e-13" where they would be zeros; "?" for what is not known. */
+static const char *in_short(double v, char out[24])
 {
     if (isnan(v))
-        (void)buf_printf(p->out, "%10s", "?");
-    else if (v > 0 && v < 0.00005)
-        (void)buf_printf(p->out, "%10.1e", v);
-    else
-        (void)buf_printf(p->out, "%10.4f", v);
+        return "?";
+    (void)snprintf(out, 24, v != 0 && fabs(v) < 0.00005 ? "%.1e" : "%.4f", v);
+    return out;
+}
+
+static void put_probability(struct page *p, double v)
+{
+    char number[24];
+    (void)buf_printf(p->out, "%10s", in_short(v, number));
 }
 
 /* "    label        0.1234": the label at its depth, the number in the column of all numbers. */
@@ -109,7 +114,7 @@ static void put_factors(struct page *p, const struct rule *r, unsigned depth, bo
 static void put_literal(struct page *p, const struct rule *r, unsigned depth, bool expand)
 {
     const struct policy *policy = p->policy;
-    char label[LABEL_MAX];
+    char label[LABEL_MAX], number[24];
     bool derived = r->ref_kind == REF_DERIVED;
     struct str name = derived ? policy->derived[r->ref].name : policy->propositions[r->ref].name;
     (void)snprintf(label, sizeof(label), "%s%.*s", r->want ? "" : "not ", STR_ARGS(name));
@@ -117,7 +122,7 @@ static void put_literal(struct page *p, const struct rule *r, unsigned depth, bo
     if (!r->want) {
         double other = derived ? p->derived[r->ref] : p->reward->probability[r->ref];
         if (!isnan(other))
-            (void)buf_printf(p->out, "   1 - %.4f", other);
+            (void)buf_printf(p->out, "   1 - %s", in_short(other, number));
     }
     end_line(p);
     if (derived && expand)
@@ -188,14 +193,14 @@ static void put_decision(struct page *p)
 {
     const struct reward *r = p->reward;
     size_t k = r->predicted_class;
-    char label[LABEL_MAX];
+    char label[LABEL_MAX], number[24];
     if (!r->has_classes)
         return;
     (void)snprintf(label, sizeof(label), "Why %.*s", STR_ARGS(p->policy->classes[k]));
     heading(p, label);
     put_line(p, 0, "probability", r->class_probability[k]);
     if (p->policy->class_probability == CLASS_PRODUCT && !isnan(p->products[k]))
-        (void)buf_printf(p->out, "   product %.4f / Z %.4f", p->products[k], p->z);
+        (void)buf_printf(p->out, "   product %s / Z %.4f", in_short(p->products[k], number), p->z);
     end_line(p);
     if (p->type->has_rule[k])
         put_factors(p, &p->type->rules[k], 1, true);
@@ -205,7 +210,7 @@ static void put_classes(struct page *p)
 {
     const struct policy *policy = p->policy;
     bool product = policy->class_probability == CLASS_PRODUCT;
-    char label[LABEL_MAX];
+    char label[LABEL_MAX], number[24];
     heading(p,
             product
                 ? "Classes, best first: probability = product of the factors / Z"
@@ -219,7 +224,7 @@ static void put_classes(struct page *p)
         if (!p->type->has_rule[k])
             (void)buf_append_z(p->out, "   no rule for this response type");
         else if (product && !isnan(p->products[k]))
-            (void)buf_printf(p->out, "   product %.4f", p->products[k]);
+            (void)buf_printf(p->out, "   product %s", in_short(p->products[k], number));
         end_line(p);
         if (p->type->has_rule[k])
             put_factors(p, &p->type->rules[k], 1, false);
@@ -305,23 +310,23 @@ static void put_propositions(struct page *p)
         if (!graded && !isnan(p->reward->probability[i]))
             (void)buf_append_z(p->out, ", the policy's prior used");
         else if (graded && p->reward->probability[i] != j->probability)
-            (void)buf_append_z(p->out, ", calibrated");
+            (void)buf_printf(p->out, ", calibrated: sigmoid(%g logit(P) %+g)", q->calibration_a,
+                             q->calibration_b);
         end_line(p);
     }
 }
 
 static void put_component(struct page *p, const struct component *c, bool clips)
 {
-    char label[LABEL_MAX];
+    char label[LABEL_MAX], number[24];
     (void)snprintf(label, sizeof(label), "%.*s", STR_ARGS(c->name));
     (void)buf_append_z(p->out, "  ");
     put_padded(p, str_z(label), NAME_WIDTH - 2);
     if (clips)
         (void)buf_printf(p->out, "%10s   %10s", "", "");
-    else if (c->has_raw)
-        (void)buf_printf(p->out, "%+10.4f x %10.4f", c->weight, c->raw);
     else
-        (void)buf_printf(p->out, "%+10.4f x %10s", c->weight, "?");
+        (void)buf_printf(p->out, "%+10.4f x %10s", c->weight,
+                         in_short(c->has_raw ? c->raw : NAN, number));
     if (p->reward->has_reward)
         (void)buf_printf(p->out, " = %+12.6g", c->value);
     end_line(p);

@@ -86,7 +86,7 @@ static void a_page(void **state RBR_UNUSED)
         "\n"
         "Propositions                                        used    P(yes)      mass\n"
         "  kind                                            0.9392    0.9000    1.0000   g, "
-        "calibrated\n"
+        "calibrated: sigmoid(1.2 logit(P) +0.1)\n"
         "  clear                                           0.8000    0.8000    1.0000   g\n"
         "  harmful                                         0.1000    0.1000    1.0000   g\n"
         "  short                                           1.0000    1.0000   check\n"
@@ -100,6 +100,23 @@ static void a_page(void **state RBR_UNUSED)
         "  clip                                                                =    -0.771963\n"
         "  sum, in this order                                                  =            1\n");
     rewards_done(&r);
+}
+
+/* Whoever multiplies by hand gets on with 1e-09, not with 0.0000. */
+static void small_numbers_are_no_zeros(void **state RBR_UNUSED)
+{
+    static const char *const says[] = {
+        "  bad                                            1.0e-09   product 1.0e-09\n",
+        "    not harmful                                   1.0000   1 - 1.0e-09\n",
+        "  bad                                            -3.0000 x    1.0e-09 =       -3e-09\n",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(says); i++) {
+        struct rewards r;
+        start(&r, "");
+        rewards_set(&r, "harmful", 1e-9);
+        assert_says(&r, says[i]);
+        rewards_done(&r);
+    }
 }
 
 static void outcomes_in_words(void **state RBR_UNUSED)
@@ -229,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page),
+        cmocka_unit_test(small_numbers_are_no_zeros),
         cmocka_unit_test(outcomes_in_words),
         cmocka_unit_test(where_judgments_come_from),
         cmocka_unit_test(rules_of_every_kind),
