@@ -148,7 +148,7 @@ def test_a_wrong_line_is_named_and_the_rest_is_scored(file, grader):
     complaints = result.stderr.decode().splitlines()
     assert complaints[0].startswith(f"{path}:5: MISSING_COMPLETION at byte ")
     assert complaints[1].startswith(f"{path}:10: BAD_JSON at byte 0")
-    assert "30 scored, 0 failed, 2 refused" in complaints[2] and len(complaints) == 3
+    assert "30 scored, 0 failed, 2 refused" in complaints[2] and "input tokens" in complaints[3] and len(complaints) == 4
 
 
 def test_failures_are_exit_code_3(file, grader):
