@@ -1,32 +1,58 @@
 #include "pipeline/item.h"
 
+#include "base/mem.h"
+
 void item_init(struct item *it, size_t arena_bytes)
 {
     *it = (struct item){0};
-    ruling_init(&it->live, it, arena_bytes);
+    ruling_init(&it->live, it, SINK_REWARDS, arena_bytes);
+}
+
+void item_add_shadow(struct item *it)
+{
+    it->shadow = mem_alloc(sizeof(*it->shadow));
+    ruling_init(it->shadow, it, SINK_SHADOW, it->live.arena.max);
+}
+
+static void drop_shadow(struct item *it)
+{
+    if (it->shadow != NULL)
+        ruling_done(it->shadow);
+    mem_free(it->shadow);
+    it->shadow = NULL;
 }
 
 void item_done(struct item *it)
 {
     ruling_done(&it->live);
+    drop_shadow(it);
 }
 
 void item_reset(struct item *it)
 {
     struct ruling live = it->live;
     ruling_reset(&live);
+    drop_shadow(it);
     *it = (struct item){.live = live};
 }
 
 void item_let_go(struct item *it)
 {
     arena_reset(&it->live.arena);
+    if (it->shadow != NULL)
+        arena_reset(&it->shadow->arena);
     it->record = NULL;
 }
 
 size_t item_bytes(const struct item *it)
 {
-    return sizeof(*it) + ruling_bytes(&it->live);
+    size_t shadow = it->shadow != NULL ? sizeof(*it->shadow) + ruling_bytes(it->shadow) : 0;
+    return sizeof(*it) + ruling_bytes(&it->live) + shadow;
+}
+
+size_t item_message_bytes(const struct item *it)
+{
+    return it->live.out.n + (it->shadow != NULL ? it->shadow->out.n : 0);
 }
 
 static struct str find_header(const struct source_record *in, struct str name)

@@ -1,4 +1,5 @@
-/* One record on its way through the pipeline: its memory, and its ruling. */
+/* One record on its way through the pipeline: its memory, and what is made of it: a ruling of the
+ * live policy, and one of the shadow policy where there is one. */
 #ifndef RBR_PIPELINE_ITEM_H
 #define RBR_PIPELINE_ITEM_H
 
@@ -18,6 +19,8 @@ struct item {
     struct record *record; /* NULL when the messages are made */
     struct str key, traceparent; /* of the input; key.p == NULL: none */
     struct ruling live;
+    struct ruling *shadow; /* NULL: none, it gets one message */
+    unsigned awaited; /* rulings that are still to come */
     struct item *next; /* free list, or orphans */
     struct item **link; /* orphans: what points to this */
     int64_t until_us; /* orphans: then it is cancelled */
@@ -37,6 +40,11 @@ int64_t item_expires_us(const struct item *it);
 
 /* The messages are made: gives back the memory of all they were made from. */
 void item_let_go(struct item *it);
+
+/* Gets a ruling of a shadow policy too, until it is reset. */
+void item_add_shadow(struct item *it);
+
+size_t item_message_bytes(const struct item *it); /* of all its messages */
 
 /* Bytes held now, for the memory budget. */
 size_t item_bytes(const struct item *it);

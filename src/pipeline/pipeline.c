@@ -103,13 +103,17 @@ static void item_is_ready(struct pipeline *p, struct item *it)
 {
     item_pool_charge(&p->pool, it);
     p->ready++;
-    p->ready_bytes += it->live.out.n;
+    p->ready_bytes += item_message_bytes(it);
     window_ready(&it->partition->window, it->origin.offset);
 }
 
-static void on_judged(struct item *it)
+static void on_ruled(struct item *it)
 {
     struct pipeline *p = CONTAINER_OF(it->judging, struct pipeline, judging);
+    if (it->awaited > 0) {
+        item_pool_charge(&p->pool, it);
+        return;
+    }
     if (it->partition != NULL) {
         item_is_ready(p, it);
         FAILPOINT(ready);
@@ -142,7 +146,7 @@ static void start(struct pipeline *p, struct item *it, const struct source_recor
     if (!decoded)
         refuse(p, it, in, &refusal);
     else if (judging_start(&p->judging, it))
-        on_judged(it);
+        on_ruled(it);
     else
         item_pool_charge(&p->pool, it);
 }
@@ -184,10 +188,10 @@ static void set_budget(struct pipeline *p, enum budget_kind kind, size_t used, s
 static void set_questions_budget(struct pipeline *p)
 {
     struct grader_stats s = {.limit = 1};
-    if (p->judging.judge->grader != NULL)
-        grader_stats(p->judging.judge->grader, &s);
+    if (p->judging.live->grader != NULL)
+        grader_stats(p->judging.live->grader, &s);
     size_t ahead =
-        judge_can_take(p->judging.judge) ? s.queued + s.in_flight : 0; /* an outage is none */
+        judge_can_take(p->judging.live) ? s.queued + s.in_flight : 0; /* an outage is none */
     set_budget(p, BUDGET_QUESTIONS, ahead, QUESTIONS_AHEAD * s.limit);
 }
 
@@ -238,7 +242,7 @@ static bool read_all(struct pipeline *p)
     size_t taken = 0, dry = 0; /* partitions in a row that gave nothing */
     if (p->state != RUNNING || p->stopping)
         return false;
-    while (dry < p->n_partitions && judge_can_take(p->judging.judge) && has_room(p)) {
+    while (dry < p->n_partitions && judge_can_take(p->judging.live) && has_room(p)) {
         struct partition *part = &p->partitions[p->turn];
         p->turn = (p->turn + 1) % p->n_partitions;
         if (!read_one(p, part)) {
@@ -270,7 +274,7 @@ static void give_up(struct pipeline *p, struct partition *part)
 
 static void give_up_all(struct pipeline *p)
 {
-    bool may = p->state == RUNNING && judge_can_take(p->judging.judge);
+    bool may = p->state == RUNNING && judge_can_take(p->judging.live);
     for (size_t i = 0; may && i < p->n_partitions; i++)
         give_up(p, &p->partitions[i]);
 }
@@ -278,24 +282,39 @@ static void give_up_all(struct pipeline *p)
 /* ---- publishing -------------------------------------------------------------------------------
  */
 
-static void retire(struct pipeline *p, struct ruling *r)
+/* Of those that a batch has of an item, one after the other. */
+static const struct ruling *last_ruling(const struct item *it)
 {
-    struct item *it = r->item;
+    return it->shadow != NULL ? it->shadow : &it->live;
+}
+
+static void count(struct pipeline *p, const struct ruling *r)
+{
     if (r->message.to == SINK_DEAD_LETTERS)
         p->stats.dead_letters++;
+    else if (r->message.to == SINK_SHADOW)
+        p->stats.shadow_rewards[r->status]++;
     else
         p->stats.rewards[r->status]++;
+}
+
+static void retire(struct pipeline *p, struct item *it)
+{
     p->stats.committed++;
     blackbox_forget(p->config.blackbox, it->origin.partition, it->origin.offset);
     p->ready--;
-    p->ready_bytes -= r->out.n;
+    p->ready_bytes -= item_message_bytes(it);
     item_pool_give(&p->pool, it);
 }
 
 static void on_committed(struct pipeline *p)
 {
-    for (size_t i = 0; i < p->batch.n_records; i++)
-        retire(p, p->rulings[i]);
+    for (size_t i = 0; i < p->batch.n_records; i++) {
+        const struct ruling *r = p->rulings[i];
+        count(p, r);
+        if (r == last_ruling(r->item))
+            retire(p, r->item);
+    }
     for (size_t i = 0; i < p->n_partitions; i++)
         partition_commit(&p->partitions[i]);
     p->retry_us = 0;
@@ -312,7 +331,8 @@ static void untake_all(struct pipeline *p)
 static void shrink(struct pipeline *p, struct ruling *r)
 {
     p->ready_bytes -= r->out.n;
-    ruling_make_dead_letter(r, NULL, "publish", "MESSAGE_TOO_LARGE",
+    ruling_make_dead_letter(r, NULL, r->rewards == SINK_SHADOW ? "shadow publish" : "publish",
+                            "MESSAGE_TOO_LARGE",
                             "the output topic refused the message for its size; raise its "
                             "max.message.bytes and redrive this offset");
     p->ready_bytes += r->out.n;
@@ -388,12 +408,18 @@ static void on_batch_done(struct sink_batch *b)
 
 /* What a batch has taken so far. */
 struct haul {
-    size_t n, bytes;
+    size_t items, n, bytes; /* n messages */
 };
 
 static bool is_full(const struct pipeline *p, const struct haul *h)
 {
-    return h->n >= p->config.batch_records || h->bytes >= p->config.batch_bytes;
+    return h->items >= p->config.batch_records || h->bytes >= p->config.batch_bytes;
+}
+
+static void add(struct pipeline *p, struct ruling *r, struct haul *h)
+{
+    p->rulings[h->n] = r;
+    p->records[h->n++] = r->message;
 }
 
 static void take(struct pipeline *p, struct partition *part, bool prefix, struct haul *h)
@@ -401,9 +427,11 @@ static void take(struct pipeline *p, struct partition *part, bool prefix, struct
     struct slot *slot;
     while (!is_full(p, h) && (slot = window_take(&part->window, prefix)) != NULL) {
         struct item *it = slot->item;
-        p->rulings[h->n] = &it->live;
-        p->records[h->n++] = it->live.message;
-        h->bytes += it->live.out.n;
+        add(p, &it->live, h);
+        if (it->shadow != NULL)
+            add(p, it->shadow, h);
+        h->items++;
+        h->bytes += item_message_bytes(it);
     }
 }
 
@@ -452,7 +480,7 @@ static void publish(struct pipeline *p, int64_t now)
     bool may_be_full =
         p->ready >= p->config.batch_records || p->ready_bytes >= p->config.batch_bytes;
     bool early = now < p->next_publish_us;
-    if (!judge_lets_out(p->judging.judge))
+    if (!judge_lets_out(p->judging.live))
         return;
     if (p->batch_out || p->failed || (p->state != RUNNING && p->state != DRAINING))
         return;
@@ -533,7 +561,7 @@ static void drop_item(struct pipeline *p, struct slot *slot)
         orphans_add(&p->orphans, it, clock_mono_us(p->clock) + p->config.drain_us);
     } else {
         p->ready--;
-        p->ready_bytes -= it->live.out.n;
+        p->ready_bytes -= item_message_bytes(it);
         item_pool_give(&p->pool, it);
     }
 }
@@ -658,16 +686,24 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct judge
 {
     struct pipeline *p = mem_alloc(sizeof(*p));
     p->config = *config;
-    p->judging =
-        (struct judging){judge, clock, config->blackbox, config->record_deadline_us, on_judged};
+    p->judging = (struct judging){
+        .live = judge,
+        .shadow = config->shadow,
+        .clock = clock,
+        .blackbox = config->blackbox,
+        .record_deadline_us = config->record_deadline_us,
+        .shadow_wait_us = config->shadow_wait_us,
+        .ruled = on_ruled,
+    };
     p->source = source;
     p->sink = sink;
     p->clock = clock;
     p->map_bytes = ACKMAP_TEXT_MAX;
     /* Record, escaped prompt and judgments: a byte may become six in JSON. */
     item_pool_init(&p->pool, config->record.memory_bytes + 8 * config->record.value_bytes);
-    p->rulings = mem_array(config->batch_records, sizeof(struct ruling *));
-    p->records = mem_array(config->batch_records, sizeof(*p->records));
+    size_t messages = config->batch_records * (config->shadow != NULL ? 2 : 1);
+    p->rulings = mem_array(messages, sizeof(struct ruling *));
+    p->records = mem_array(messages, sizeof(*p->records));
     struct source_listener listener = {on_assigned, on_revoked, on_lost, on_failed, on_closed, p};
     source->listen(source, &listener);
     return p;

@@ -4,11 +4,13 @@
  *          -> batch (what is READY, in any order) -> sink -> committed, DONE
  *
  * Every record admitted ends in exactly one message: a Reward, or a dead letter when it cannot be
- * decoded (promise P1). Budgets (pipeline/budget.h) bound what is held; when one is used up,
- * partitions are simply not read. Records finish and are published in any order; with each batch
- * goes the watermark of its partitions and the map of what is done above it, so one slow record
- * holds up nobody but itself. Work belongs to an assignment: after a revoke, what is unpublished is
- * dropped here, and the next owner reads it again and passes over what the map says is done.
+ * decoded (promise P1). With a shadow policy, a record that is decoded ends in two, one of each
+ * policy, and is finished when both are there. Budgets (pipeline/budget.h) bound what is held; when
+ * one is used up, partitions are simply not read. Records finish and are published in any order;
+ * with each batch goes the watermark of its partitions and the map of what is done above it, so one
+ * slow record holds up nobody but itself. Work belongs to an assignment: after a revoke, what is
+ * unpublished is dropped here, and the next owner reads it again and passes over what the map says
+ * is done.
  *
  * Lifecycle: pipeline_new (starts listening), pipeline_tick after every loop turn and when the time
  * it returned has come, pipeline_stop, until pipeline_finished; pipeline_free. Loop thread. Time
@@ -36,6 +38,8 @@ struct pipeline_config {
     size_t batch_records;
     size_t batch_bytes;
     struct blackbox *blackbox; /* NULL: none; outlives the pipeline */
+    struct judge *shadow; /* judges every record too (judging.h); NULL: none; likewise */
+    int64_t shadow_wait_us;
 };
 
 extern const struct pipeline_config pipeline_config_default;
@@ -46,7 +50,7 @@ struct pipeline_stats {
     uint64_t maps_refused; /* partitions that began without the map they should have had */
     uint64_t settled_early; /* by the head-of-line rule */
     uint64_t lost; /* offsets that the log dropped before they were done */
-    uint64_t rewards[7]; /* by enum status */
+    uint64_t rewards[7], shadow_rewards[7]; /* by enum status */
     uint64_t publish_us; /* time spent with a batch on its way */
     size_t in_flight; /* records now */
     size_t unfinished; /* of them being judged */

@@ -8,9 +8,9 @@
 
 enum { OUT_KEEP = 8192, HEADERS_KEEP = 64, REWARD_HEADERS = 4 };
 
-void ruling_init(struct ruling *r, struct item *it, size_t arena_bytes)
+void ruling_init(struct ruling *r, struct item *it, enum sink_topic rewards, size_t arena_bytes)
 {
-    *r = (struct ruling){.item = it};
+    *r = (struct ruling){.item = it, .rewards = rewards};
     arena_init(&r->arena, arena_bytes);
     buf_init(&r->out, SIZE_MAX / 2); /* bounded by what goes in: one record, one capped reward */
 }
@@ -25,6 +25,7 @@ void ruling_done(struct ruling *r)
 void ruling_reset(struct ruling *r)
 {
     struct ruling kept = {.item = r->item,
+                          .rewards = r->rewards,
                           .arena = r->arena,
                           .out = r->out,
                           .headers = r->headers,
@@ -196,7 +197,7 @@ void ruling_make_reward(struct ruling *r, int64_t now_ms)
         code = encode(r, &reward, &envelope);
     if (code != ERR_OK) {
         ruling_make_dead_letter(
-            r, NULL, "encode", "REWARD_TOO_LARGE",
+            r, NULL, r->rewards == SINK_SHADOW ? "shadow encode" : "encode", "REWARD_TOO_LARGE",
             "the reward would be larger than a message may be; the record's ids or labels "
             "are too long");
         return;
@@ -208,5 +209,5 @@ void ruling_make_reward(struct ruling *r, int64_t now_ms)
     add_header(r, &m, STR("rbr-policy"), policy->id);
     if (envelope.traceparent.n > 0)
         add_header(r, &m, STR("traceparent"), envelope.traceparent);
-    finish(r, &m, SINK_REWARDS);
+    finish(r, &m, r->rewards);
 }

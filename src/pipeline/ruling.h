@@ -18,6 +18,7 @@ struct item;
 
 struct ruling {
     struct item *item;
+    enum sink_topic rewards; /* where its reward goes */
     struct arena arena; /* prompt, judgments */
     struct judge_req judge;
     enum status status; /* of the reward it became */
@@ -28,7 +29,7 @@ struct ruling {
     bool by_reference; /* a dead letter without the record's own bytes: as small as it gets */
 };
 
-void ruling_init(struct ruling *r, struct item *it, size_t arena_bytes);
+void ruling_init(struct ruling *r, struct item *it, enum sink_topic rewards, size_t arena_bytes);
 void ruling_reset(struct ruling *r);
 void ruling_done(struct ruling *r);
 

@@ -29,6 +29,7 @@ enum kafka_start { KAFKA_START_ERROR, KAFKA_START_EARLIEST, KAFKA_START_LATEST }
 
 struct kafka_config {
     struct str brokers, input, output, dead_letters, group;
+    struct str shadow_output; /* n == 0: no such rewards */
     struct str instance_id; /* group.instance.id; n == 0: dynamic membership */
     struct str transactional_id; /* n == 0: the group, and instance_id or kafka_identity.h's */
     struct str client_id;

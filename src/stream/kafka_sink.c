@@ -34,8 +34,6 @@ enum {
     ENVELOPE_BYTES = 128, /* record header and batch header, generously */
 };
 
-enum { TOPICS = 2 };
-
 struct target {
     char *topic;
     rd_kafka_topic_t *handle; /* kept so that the producer knows the topic before the first batch */
@@ -50,7 +48,8 @@ struct kafka_sink {
     rd_kafka_conf_t *conf; /* the producer's, to make another of */
     bool transactional;
     int identity; /* holds the default transactional.id; -1: another */
-    struct target targets[TOPICS]; /* by enum sink_topic */
+    struct target targets[SINK_TOPICS]; /* by enum sink_topic */
+    size_t n_targets; /* without the last one there is no shadow policy */
     pthread_t thread;
     bool thread_runs;
     pthread_mutex_t lock;
@@ -388,7 +387,7 @@ static bool stopping(struct kafka_sink *s)
 
 static void end_producer(struct kafka_sink *s)
 {
-    for (size_t i = 0; i < TOPICS; i++) {
+    for (size_t i = 0; i < s->n_targets; i++) {
         if (s->targets[i].handle != NULL)
             rd_kafka_topic_destroy(s->targets[i].handle);
         s->targets[i].handle = NULL;
@@ -419,7 +418,7 @@ static enum err_code make_producer(struct kafka_sink *s, int64_t until_us, struc
     s->producer = kafka_client_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(s->conf), err);
     if (s->producer == NULL)
         return ERR_INVALID;
-    for (size_t i = 0; i < TOPICS; i++)
+    for (size_t i = 0; i < s->n_targets; i++)
         s->targets[i].handle = rd_kafka_topic_new(s->producer, s->targets[i].topic, NULL);
     s->in_doubt = false;
     return s->transactional ? init_transactions(s, until_us, err) : ERR_OK;
@@ -617,7 +616,7 @@ static enum err_code count_partitions(struct kafka_sink *s, const char *topic, i
     }
 }
 
-/* Looks at both output topics through the consumer, whose client is there already: how many
+/* Looks at the output topics through the consumer, whose client is there already: how many
  * partitions they have, and how large a message may be. */
 static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_config *config,
                                     int64_t until_us, struct err *err)
@@ -629,7 +628,7 @@ static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_con
         kafka_warn_of_bombs(kafka_source_client(s->source), topic, config->record_bytes,
                             left_ms(until_us));
     mem_free(topic);
-    for (size_t i = 0; code == ERR_OK && i < TOPICS; i++) {
+    for (size_t i = 0; code == ERR_OK && i < s->n_targets; i++) {
         struct target *t = &s->targets[i];
         code = count_partitions(s, t->topic, until_us, &n, err);
         if (code != ERR_OK)
@@ -677,12 +676,14 @@ static bool identify(struct kafka_sink *s, rd_kafka_conf_t *conf, const struct k
     return kafka_conf_set(conf, "transactional.id", id, err);
 }
 
-/* One request is no larger than what both topics take: a batch that is refused for its size would
+/* One request is no larger than what all topics take: a batch that is refused for its size would
  * not tell which message was to blame. A smaller one, from the user's properties, stands. */
 static bool cap_request(struct kafka_sink *s, rd_kafka_conf_t *conf, struct err *err)
 {
-    size_t a = s->targets[0].message_bytes, b = s->targets[1].message_bytes;
-    size_t limit = a < b ? a : b;
+    size_t limit = s->targets[0].message_bytes;
+    for (size_t i = 1; i < s->n_targets; i++)
+        if (s->targets[i].message_bytes < limit)
+            limit = s->targets[i].message_bytes;
     char text[32];
     size_t size = sizeof(text);
     if (rd_kafka_conf_get(conf, "batch.size", text, &size) == RD_KAFKA_CONF_OK &&
@@ -695,11 +696,13 @@ static bool cap_request(struct kafka_sink *s, rd_kafka_conf_t *conf, struct err 
 static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_config *config,
                                   struct err *err)
 {
-    /* One message may be as large as the more generous topic takes. */
-    size_t a = s->targets[0].message_bytes, b = s->targets[1].message_bytes;
+    /* One message may be as large as the most generous topic takes. */
+    size_t message = 2000;
     char message_bytes[32];
-    size_t message = a > b ? a : b;
-    (void)snprintf(message_bytes, sizeof(message_bytes), "%zu", message > 2000 ? message : 2000);
+    for (size_t i = 0; i < s->n_targets; i++)
+        if (s->targets[i].message_bytes > message)
+            message = s->targets[i].message_bytes;
+    (void)snprintf(message_bytes, sizeof(message_bytes), "%zu", message);
     struct kafka_default ours[ARRAY_LEN(producer_defaults) + 1];
     memcpy(ours, producer_defaults, sizeof(producer_defaults));
     ours[ARRAY_LEN(producer_defaults)] = (struct kafka_default){"message.max.bytes", message_bytes};
@@ -746,6 +749,9 @@ enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source,
     s->silence_us = CLOCK_NEVER;
     s->targets[SINK_REWARDS].topic = mem_copy(config->output.p, config->output.n);
     s->targets[SINK_DEAD_LETTERS].topic = mem_copy(config->dead_letters.p, config->dead_letters.n);
+    s->n_targets = config->shadow_output.n > 0 ? SINK_TOPICS : SINK_SHADOW;
+    if (config->shadow_output.n > 0)
+        s->targets[SINK_SHADOW].topic = mem_copy(config->shadow_output.p, config->shadow_output.n);
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->wake, NULL);
     inbox_init(&s->back, loop);
@@ -767,7 +773,7 @@ void kafka_sink_free(struct kafka_sink *s)
     kafka_identity_release(s->identity); /* after the producer: its successor fences it */
     if (s->conf != NULL)
         rd_kafka_conf_destroy(s->conf);
-    for (size_t i = 0; i < TOPICS; i++)
+    for (size_t i = 0; i < s->n_targets; i++)
         mem_free(s->targets[i].topic);
     inbox_done(&s->back);
     (void)pthread_cond_destroy(&s->wake);

@@ -9,7 +9,12 @@
 
 #include "stream/source.h"
 
-enum sink_topic { SINK_REWARDS, SINK_DEAD_LETTERS };
+enum sink_topic {
+    SINK_REWARDS,
+    SINK_DEAD_LETTERS,
+    SINK_SHADOW, /* rewards of the shadow policy, where there is one */
+    SINK_TOPICS,
+};
 
 struct sink_record {
     enum sink_topic to;

@@ -1,9 +1,9 @@
-/* pipeline in a group of workers under faults, by chance: records of all kinds, graders that time
- * out, refuse and babble, batches that abort or fail with and without effect, rebalances, members
- * that are thrown out and learn it late, stops, kills and restarts. The fixture broker checks each
- * batch, so each record has one message and each commit says what is done; fixture_worker.h checks
- * budgets after each turn, and that nothing is judged again that was done. At the end all faults
- * cease, and everything must be committed.
+/* pipeline in a group of workers under faults, by chance: records of all kinds, half of the time
+ * with a shadow policy, graders that time out, refuse and babble, batches that abort or fail with
+ * and without effect, rebalances, members that are thrown out and learn it late, stops, kills and
+ * restarts. The fixture broker checks each batch, so each record has one message and each commit
+ * says what is done; fixture_worker.h checks budgets after each turn, and that nothing is judged
+ * again that was done. At the end all faults cease, and everything must be committed.
  *
  * A run is a function of its seed: RBR_SEED=n runs that seed alone, RBR_SIM_SEEDS=n so many from a
  * seed that changes daily. */
@@ -19,6 +19,10 @@ enum {
     SEEDS = 2000,
     CHAOS_US = 40 * SECOND, /* faults happen until then */
     PATIENCE_US = 900 * SECOND, /* then everything is committed, or the pipeline is stuck */
+};
+
+struct policies {
+    struct policy *live, *shadow;
 };
 
 /* One member of the group as the coordinator sees it. */
@@ -525,11 +529,13 @@ static void hang_now_and_then(struct sim *s)
     s->config.batch_bytes = 100000;
 }
 
-static void sim_init(struct sim *s, uint64_t seed, struct policy *policy)
+static void sim_init(struct sim *s, uint64_t seed, const struct policies *policies)
 {
     *s = (struct sim){.seed = seed};
     rng_init(&s->rng, seed);
-    world_init(&s->w, policy);
+    world_init(&s->w, policies->live);
+    if (percent(s, 50))
+        s->w.shadow = policies->shadow;
     s->n_partitions = 1 + below(s, 5);
     s->n_records = (size_t)between(s, 5, 70);
     s->config = pipeline_config_default;
@@ -538,6 +544,7 @@ static void sim_init(struct sim *s, uint64_t seed, struct policy *policy)
     s->config.window = spread(s, 1, 60);
     s->config.record_deadline_us = between(s, SECOND, 30 * SECOND);
     s->config.drain_us = between(s, 0, percent(s, 50) ? SECOND : 10 * SECOND);
+    s->config.shadow_wait_us = percent(s, 20) ? 0 : between(s, 0, 5 * SECOND);
     s->config.publish_interval_us = percent(s, 30) ? 0 : between(s, 0, SECOND);
     s->config.batch_records = spread(s, 1, 30);
     s->config.batch_bytes = spread(s, 500, 100000);
@@ -546,7 +553,8 @@ static void sim_init(struct sim *s, uint64_t seed, struct policy *policy)
     s->w.broker.metadata_limit = s->metadata_limit;
     if (percent(s, 5))
         hang_now_and_then(s);
-    s->w.broker.limit[SINK_REWARDS] = s->w.broker.limit[SINK_DEAD_LETTERS] = 3000;
+    for (size_t i = 0; i < SINK_TOPICS; i++)
+        s->w.broker.limit[i] = 3000;
     for (size_t i = below(s, s->n_records); i > 0; i--)
         append(s);
     for (size_t i = 1; i < WORLD_WORKERS; i++) /* the first is there from the beginning */
@@ -646,7 +654,7 @@ static void check_end(struct sim *s)
 struct outcome {
     char violation[512];
     uint64_t trace, early, cached, joined, settled_early, seen[FAULTS];
-    size_t messages, by_status[8], turns;
+    size_t messages, by_status[8], shadows, shadows_by_status[8], turns;
     int64_t heal_us; /* from the end of all faults until everything was committed */
     bool spoilt; /* the defect was put in */
 };
@@ -655,13 +663,13 @@ struct outcome {
 static char running[64];
 static size_t running_n;
 
-static void run(struct policy *policy, uint64_t seed, enum broker_defect defect,
+static void run(const struct policies *policies, uint64_t seed, enum broker_defect defect,
                 struct outcome *ret)
 {
     struct sim s;
     running_n =
         (size_t)snprintf(running, sizeof(running), "aborted with RBR_SEED=%" PRIu64 "\n", seed);
-    sim_init(&s, seed, policy);
+    sim_init(&s, seed, policies);
     s.w.broker.defect = defect;
     if (defect != DEFECT_NONE) { /* what these allow looks like some of the defects */
         s.w.broker.at_least_once = false;
@@ -688,6 +696,9 @@ static void run(struct policy *policy, uint64_t seed, enum broker_defect defect,
     memcpy(ret->seen, s.w.broker.seen, sizeof(ret->seen));
     for (size_t i = 0; i < s.w.broker.n_messages; i++)
         ret->by_status[s.w.broker.messages[i].status]++;
+    ret->shadows = s.w.broker.n_shadows;
+    for (size_t i = 0; i < s.w.broker.n_shadows; i++)
+        ret->shadows_by_status[s.w.broker.shadows[i].status]++;
     world_done(&s.w);
 }
 
@@ -719,6 +730,9 @@ static void add(struct outcome *sum, const struct outcome *o)
         sum->heal_us = o->heal_us;
     for (size_t k = 0; k < ARRAY_LEN(sum->by_status); k++)
         sum->by_status[k] += o->by_status[k];
+    sum->shadows += o->shadows;
+    for (size_t k = 0; k < ARRAY_LEN(sum->shadows_by_status); k++)
+        sum->shadows_by_status[k] += o->shadows_by_status[k];
     for (size_t k = 0; k < FAULTS; k++)
         sum->seen[k] += o->seen[k];
 }
@@ -732,7 +746,12 @@ static void print_coverage(const struct outcome *sum)
         if (sum->by_status[k] > 0)
             print_message("ended %12zu  %s\n", sum->by_status[k],
                           k == 0 ? "dead letters" : status_name((enum status)k));
+    for (size_t k = 0; k <= STATUS_EXPIRED; k++)
+        if (sum->shadows_by_status[k] > 0)
+            print_message("ended %12zu  %s of the shadow policy\n", sum->shadows_by_status[k],
+                          k == 0 ? "dead letters" : status_name((enum status)k));
     print_message("count %12zu  messages\n", sum->messages);
+    print_message("count %12zu  shadow messages\n", sum->shadows);
     print_message("count %12zu  turns\n", sum->turns);
     print_message("count %12" PRIu64 "  messages before that of an earlier record\n", sum->early);
     print_message("count %12" PRIu64 "  answers kept and used\n", sum->cached);
@@ -751,6 +770,9 @@ static void assert_covered(const struct outcome *sum, size_t n)
     assert_true(sum->by_status[0] > n && sum->by_status[STATUS_OK] > n);
     assert_true(sum->by_status[STATUS_FAILED] > n && sum->by_status[STATUS_SKIPPED] > n);
     assert_true(sum->by_status[STATUS_EXPIRED] > n / 4);
+    assert_true(sum->shadows > n && sum->shadows_by_status[0] > 0);
+    assert_true(sum->shadows_by_status[STATUS_OK] > n / 2);
+    assert_true(sum->shadows_by_status[STATUS_EXPIRED] > n / 4);
 }
 
 static void every_record_has_one_message_whatever_happens(void **state)
@@ -790,7 +812,7 @@ static void a_seeded_defect_is_found(void **state)
     static const char *const names[DEFECTS] = {
         "none",          "commit one more", "commit one less", "commit again", "drop a message",
         "publish twice", "swap two",        "no map",          "old map",      "map one more",
-        "map one less",  "lose a key",      "default reward",  "wrong sum"};
+        "map one less",  "lose a key",      "default reward",  "wrong sum",    "lose a shadow"};
     uint64_t first = first_seed();
     for (int defect = DEFECT_NONE + 1; defect < DEFECTS; defect++) {
         size_t found = 0, put_in = 0;
@@ -814,14 +836,19 @@ static void on_abort(int number)
 
 static int set_up(void **state)
 {
-    *state = grading_policy(WORLD_POLICY);
+    static struct policies policies;
+    policies.live = grading_policy(WORLD_POLICY);
+    policies.shadow = grading_policy(WORLD_SHADOW);
+    *state = &policies;
     (void)signal(SIGABRT, on_abort);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    policy_free(*state);
+    const struct policies *policies = *state;
+    policy_free(policies->live);
+    policy_free(policies->shadow);
     return 0;
 }
 

@@ -5,6 +5,9 @@
  * map says of each record above it whether it has one. With that, every record has one message, no
  * offset is committed above an unfinished one, and what is done is known to who comes next, always.
  *
+ * With a shadow policy, each reward is followed by another one in the same batch, which that policy
+ * made of the same record; a record that cannot be decoded has no such.
+ *
  * At least once, records may become visible without their offsets: then, and only then, and once
  * for each time, a record may have another message. Header only. */
 #ifndef RBR_TESTS_FIXTURE_BROKER_H
@@ -20,6 +23,20 @@ static inline struct str broker_header(const struct sink_record *r, const char *
         if (str_eq(r->headers[i].name, str_z(name)))
             return r->headers[i].value;
     return (struct str){0};
+}
+
+/* A reward of the shadow policy, or what became of it. */
+static inline bool broker_is_shadow(const struct sink_record *r)
+{
+    struct str stage = broker_header(r, "__connect.errors.stage");
+    return r->to == SINK_SHADOW || str_has_prefix(stage, STR("shadow "));
+}
+
+/* A reward of the live policy, or what became of it. */
+static inline bool broker_is_judged(const struct sink_record *r)
+{
+    struct str stage = broker_header(r, "__connect.errors.stage");
+    return r->to == SINK_REWARDS || str_eq(stage, STR("encode")) || str_eq(stage, STR("publish"));
 }
 
 static inline bool broker_same(struct str a, struct str b)
@@ -68,6 +85,10 @@ static inline void broker_check_reward(struct broker *b, const struct broker_rec
         broker_violation(b, "offset %" PRId64 ": a reward for a malformed record", in->offset);
     if (!broker_same(m->record.key, in->key))
         broker_violation(b, "offset %" PRId64 ": the reward lost its key", in->offset);
+    bool of_shadow = b->shadow_policy != NULL &&
+                     str_eq(broker_header(&m->record, "rbr-policy"), str_z(b->shadow_policy));
+    if (of_shadow != (m->record.to == SINK_SHADOW))
+        broker_violation(b, "offset %" PRId64 ": the other policy's reward", in->offset);
     m->status = r->status;
     m->reason = r->reason;
     rbr__v1__reward__free_unpacked(r, NULL);
@@ -87,7 +108,8 @@ static inline void broker_check_dead_letter(struct broker *b, const struct broke
     }
     if (!decoding) {
         /* encode, publish: by reference, the contents being what is too large */
-        if (r->key.p != NULL || r->value.p != NULL || b->limit[0] == 0)
+        size_t limit = b->limit[broker_is_shadow(r) ? SINK_SHADOW : SINK_REWARDS];
+        if (r->key.p != NULL || r->value.p != NULL || limit == 0)
             broker_violation(b, "offset %" PRId64 ": a %.*s dead letter for no reason", in->offset,
                              STR_ARGS(stage));
         return;
@@ -121,7 +143,18 @@ static inline int64_t broker_input_offset(const struct sink_record *r)
 
 /* ---- batches */
 
-/* ---- batches */
+static inline void broker_keep_message(struct broker *b, const struct broker_record *in,
+                                       const struct sink_record *r, struct broker_message *m)
+{
+    *m = (struct broker_message){.record = *r, .offset = in->offset, .batch = b->batches};
+    m->record.key = broker_keep(b, r->key);
+    m->record.value = broker_keep(b, r->value);
+    m->record.headers = broker_keep_headers(b, r->headers, r->n_headers);
+    if (r->to == SINK_DEAD_LETTERS)
+        broker_check_dead_letter(b, in, m);
+    else
+        broker_check_reward(b, in, m);
+}
 
 static inline void broker_take_message(struct broker *b, const struct broker_record *in,
                                        const struct sink_record *r)
@@ -129,15 +162,24 @@ static inline void broker_take_message(struct broker *b, const struct broker_rec
     void *messages = b->messages;
     mem_grow(&messages, &b->cap_messages, b->n_messages, sizeof(*b->messages));
     b->messages = messages;
-    struct broker_message *m = &b->messages[b->n_messages++];
-    *m = (struct broker_message){.record = *r, .offset = in->offset, .batch = b->batches};
-    m->record.key = broker_keep(b, r->key);
-    m->record.value = broker_keep(b, r->value);
-    m->record.headers = broker_keep_headers(b, r->headers, r->n_headers);
-    if (r->to == SINK_REWARDS)
-        broker_check_reward(b, in, m);
-    else
-        broker_check_dead_letter(b, in, m);
+    broker_keep_message(b, in, r, &b->messages[b->n_messages++]);
+}
+
+/* What follows the message of a record in its batch; `r` NULL: nothing. */
+static inline void broker_take_shadow(struct broker *b, const struct broker_record *in, bool judged,
+                                      const struct sink_record *r)
+{
+    bool owed = judged && b->shadow_policy != NULL;
+    bool there = r != NULL && broker_is_shadow(r) && broker_input_offset(r) == in->offset;
+    if (owed != there)
+        broker_violation(b, "offset %" PRId64 ": %s", in->offset,
+                         owed ? "no shadow reward" : "a shadow reward that is not owed");
+    if (!there)
+        return;
+    void *shadows = b->shadows;
+    mem_grow(&shadows, &b->cap_shadows, b->n_shadows, sizeof(*b->shadows));
+    b->shadows = shadows;
+    broker_keep_message(b, in, r, &b->shadows[b->n_shadows++]);
 }
 
 /* A record may be published when it has no message, or when who published the last one does not
@@ -166,7 +208,7 @@ static inline void broker_take_messages(struct broker *b, const struct received 
     int64_t last = -1;
     for (size_t i = 0; i < in->n_records && i < most; i++) {
         const struct sink_record *r = &in->records[i];
-        if (r->partition != partition)
+        if (r->partition != partition || broker_is_shadow(r))
             continue;
         int64_t offset = broker_input_offset(r);
         struct broker_record *want = broker_find(log, offset);
@@ -180,6 +222,8 @@ static inline void broker_take_messages(struct broker *b, const struct received 
         }
         b->early += want > &log->records[log->n_committed];
         broker_take_message(b, want, r);
+        if (i + 1 < most)
+            broker_take_shadow(b, want, broker_is_judged(r), i + 1 < in->n_records ? r + 1 : NULL);
         want->published = true;
         want->done = want->done || commits;
         last = offset;
@@ -275,6 +319,8 @@ static inline void broker_expose(struct broker *b, const struct member *m,
     }
     for (size_t i = 0; i < batch->n_records && i < most; i++) {
         const struct sink_record *r = &batch->records[i];
+        if (broker_is_shadow(r))
+            continue;
         broker_find(&b->logs[r->partition], broker_input_offset(r))->exposed++;
         b->seen[FAULT_EXPOSED]++;
     }
@@ -298,13 +344,15 @@ static inline bool broker_take_batch(struct broker *b, struct member *m,
     memcpy(in.records, batch->records, n * sizeof(struct sink_record));
     if (broker_spoil(b, &in))
         b->defect = DEFECT_NONE;
-    size_t before = b->n_messages;
+    size_t before = b->n_messages, before_shadows = b->n_shadows;
     for (size_t i = 0; i < in.n_offsets; i++)
         broker_take_offset(b, &in, &in.offsets[i]);
-    if (b->n_messages - before != in.n_records)
+    if (b->n_messages - before + b->n_shadows - before_shadows != in.n_records)
         broker_violation(b, "a batch holds messages of partitions that it does not commit");
     for (size_t i = before; i < b->n_messages; i++)
         b->trace = broker_hash_record(b->trace, &b->messages[i].record);
+    for (size_t i = before_shadows; i < b->n_shadows; i++)
+        b->trace = broker_hash_record(b->trace, &b->shadows[i].record);
     b->batches++;
     mem_free(in.records);
     mem_free(in.offsets);

@@ -71,6 +71,19 @@ static inline bool broker_spoil_map(struct broker *b, struct sink_offset *o)
     }
 }
 
+/* Leaves a shadow's reward out. */
+static inline bool broker_spoil_shadow(struct received *in)
+{
+    for (size_t i = 0; i < in->n_records; i++) {
+        if (in->records[i].to != SINK_SHADOW)
+            continue;
+        memmove(&in->records[i], &in->records[i + 1], (in->n_records - i) * sizeof(in->records[i]));
+        in->n_records--;
+        return true;
+    }
+    return false;
+}
+
 static inline bool broker_spoil(struct broker *b, struct received *in)
 {
     struct sink_record *r = in->records, last = r[in->n_records - 1];
@@ -112,6 +125,8 @@ static inline bool broker_spoil(struct broker *b, struct received *in)
             return false;
         r[0].key = (struct str){0};
         return true;
+    case DEFECT_LOSE_SHADOW:
+        return broker_spoil_shadow(in);
     case DEFECT_DEFAULT_REWARD:
     case DEFECT_WRONG_SUM:
         for (size_t i = 0; i < in->n_records; i++)

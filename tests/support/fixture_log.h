@@ -76,6 +76,7 @@ enum broker_defect {
     DEFECT_LOSE_KEY,
     DEFECT_DEFAULT_REWARD,
     DEFECT_WRONG_SUM,
+    DEFECT_LOSE_SHADOW,
     DEFECTS,
 };
 
@@ -85,8 +86,12 @@ struct broker {
     struct broker_log logs[BROKER_PARTITIONS];
     struct broker_message *messages;
     size_t n_messages, cap_messages;
+    const char
+        *shadow_policy; /* every reward comes with another, of this policy; NULL: none does */
+    struct broker_message *shadows; /* these */
+    size_t n_shadows, cap_shadows;
     size_t batches; /* committed */
-    size_t limit[2]; /* bytes of a message, by enum sink_topic; 0: any size */
+    size_t limit[SINK_TOPICS]; /* bytes of a message, by enum sink_topic; 0: any size */
     size_t metadata_limit; /* bytes with an offset */
     bool metadata_refused; /* once: then an empty map may be left away */
     bool at_least_once; /* records are visible before their offsets, and without them */
@@ -177,6 +182,7 @@ static inline void broker_done(struct broker *b)
     for (size_t i = 0; i < BROKER_PARTITIONS; i++)
         mem_free(b->logs[i].records);
     mem_free(b->messages);
+    mem_free(b->shadows);
     arena_done(&b->memory);
 }
 

@@ -36,6 +36,20 @@ enum {
     "  plain: {q0: 0.3, q1: -0.7, good: 1.1, bad: -1.3}\n"                                         \
     "  checks: {json: 0.1, good: 0.2, bad: -0.3}\n"
 
+/* Asks one of these questions, and one of its own; routes fewer types. */
+#define WORLD_SHADOW                                                                               \
+    "policy: {id: shadow}\n"                                                                       \
+    "prompt_template: \"{response} {question}\"\n"                                                 \
+    "completion_class_order: [good, bad]\n"                                                        \
+    "completion_classes:\n"                                                                        \
+    "  good: {plain: {s0: true, own: true}}\n"                                                     \
+    "  bad: {plain: {not: {s0: true, own: true}}}\n"                                               \
+    "simple_propositions:\n"                                                                       \
+    "  s0: {prompt: \"Is it so?\"}\n"                                                              \
+    "  own: {prompt: \"Is it long?\"}\n"                                                           \
+    "weights:\n"                                                                                   \
+    "  plain: {s0: 0.7, own: -0.1, good: 1.3, bad: -1.1}\n"
+
 struct world;
 
 struct worker {
@@ -44,12 +58,12 @@ struct worker {
     struct fixture_transport server;
     struct transport_endpoint endpoint, *endpoints[1];
     struct spend spend;
-    struct grader *grader;
+    struct grader *grader, *shadow_grader; /* shadow_grader NULL: no shadow policy */
     struct cache keeping, *cache; /* the port that the judge has, and what is behind it */
     uint8_t (*kept)[JUDGMENT_DIGEST_BYTES]; /* digests of all answers that came */
     size_t n_kept, cap_kept;
     struct canaries *canaries; /* NULL: none */
-    struct judge judge;
+    struct judge judge, shadow;
     struct pipeline_config config;
     struct pipeline *pipeline;
 };
@@ -57,7 +71,7 @@ struct worker {
 struct world {
     struct clock_fixture clock;
     struct broker broker;
-    struct policy *policy;
+    struct policy *policy, *shadow; /* shadow NULL: none; set before a worker starts */
     struct price price; /* of each worker's grader, */
     uint64_t ceiling; /* and what it may cost in an hour */
     struct canaries_config canaries; /* of each worker, */
@@ -128,6 +142,10 @@ static inline struct worker *world_start(
     spend_init(&k->spend, w->ceiling);
     if (grader_new(&grader, &k->server.port, &w->clock.clock, seed, &k->grader, NULL) != ERR_OK)
         abort();
+    grader.max_in_flight = 16;
+    if (w->shadow != NULL && grader_new(&grader, &k->server.port, &w->clock.clock, seed,
+                                        &k->shadow_grader, NULL) != ERR_OK)
+        abort();
     k->cache = cache_mem_new(CACHE_BYTES);
     k->keeping = (struct cache){.get = worker_looks_up, .put = worker_keeps};
     if (w->canary != NULL) {
@@ -141,6 +159,12 @@ static inline struct worker *world_start(
                               .cache = &k->keeping,
                               .clock = &w->clock.clock,
                               .canaries = k->canaries};
+    k->shadow = (struct judge){.policy = w->shadow,
+                               .grader = k->shadow_grader,
+                               .cache = &k->keeping,
+                               .clock = &w->clock.clock};
+    k->config.shadow = w->shadow != NULL ? &k->shadow : NULL;
+    w->broker.shadow_policy = w->shadow != NULL ? "shadow" : NULL;
     k->pipeline =
         pipeline_new(&k->config, &k->judge, &k->member.source, &k->member.sink, &w->clock.clock);
     w->workers[slot] = k;
@@ -166,6 +190,7 @@ static inline void world_end(struct world *w, size_t slot)
     grader_stats(k->grader, &g);
     w->joined += g.joined;
     (void)grader_free(k->grader);
+    (void)grader_free(k->shadow_grader);
     fixture_transport_done(&k->server);
     w->cache_hits += k->cache->stats.hits;
     w->settled_early += s.settled_early;
@@ -176,6 +201,20 @@ static inline void world_end(struct world *w, size_t slot)
     w->workers[slot] = NULL;
 }
 
+static inline void earlier(int64_t *due, int64_t other)
+{
+    if (other < *due)
+        *due = other;
+}
+
+static inline int64_t worker_tick_graders(struct worker *k)
+{
+    int64_t due = grader_tick(k->grader);
+    if (k->shadow_grader != NULL)
+        earlier(&due, grader_tick(k->shadow_grader));
+    return due;
+}
+
 static inline void world_kill(struct world *w, size_t slot, bool batch_lands)
 {
     struct worker *k = w->workers[slot];
@@ -184,7 +223,7 @@ static inline void world_kill(struct world *w, size_t slot, bool batch_lands)
     for (int i = 0; i < 100 && !pipeline_finished(k->pipeline); i++) {
         fixture_deliver(&k->server);
         (void)pipeline_tick(k->pipeline);
-        (void)grader_tick(k->grader);
+        (void)worker_tick_graders(k);
     }
     if (!pipeline_finished(k->pipeline))
         broker_violation(&w->broker, "a killed worker cannot be taken apart");
@@ -231,12 +270,6 @@ static inline void world_check(struct world *w)
         broker_violation(&w->broker, "the loop spins");
 }
 
-static inline void earlier(int64_t *due, int64_t other)
-{
-    if (other < *due)
-        *due = other;
-}
-
 /* One turn of every worker's loop, in the order of worker/app.c; when the next is due. */
 static inline int64_t world_turn(struct world *w)
 {
@@ -250,7 +283,7 @@ static inline int64_t world_turn(struct world *w)
         earlier(&due, pipeline_tick(k->pipeline));
         if (k->canaries != NULL)
             earlier(&due, canaries_tick(k->canaries));
-        earlier(&due, grader_tick(k->grader));
+        earlier(&due, worker_tick_graders(k));
         const struct heap_node *first = heap_first(&k->server.due);
         if (first != NULL)
             earlier(&due, first->due_us);
