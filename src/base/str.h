@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct str {
@@ -51,6 +52,9 @@ struct str str_trim(struct str s);
 
 /* Below, at or above 0 as a stands before b: by bytes, and a prefix first. For qsort. */
 int str_order(struct str a, struct str b);
+
+/* FNV-1a: spreads names over places. Who chooses them can make them meet. */
+uint64_t str_hash(struct str s);
 
 /* Position of `needle` at or after `from`; SIZE_MAX when absent. */
 size_t str_find(struct str s, struct str needle, size_t from);

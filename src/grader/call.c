@@ -1,32 +1,9 @@
 #include "grader/call.h"
 
-void call_append(struct call_list *l, struct grader_call *c)
-{
-    c->next = NULL;
-    c->prev = l->last;
-    if (l->last != NULL)
-        l->last->next = c;
-    else
-        l->first = c;
-    l->last = c;
-}
-
-static void take_out(struct call_list *l, struct grader_call *c)
-{
-    if (c->prev != NULL)
-        c->prev->next = c->next;
-    else
-        l->first = c->next;
-    if (c->next != NULL)
-        c->next->prev = c->prev;
-    else
-        l->last = c->prev;
-}
-
 void call_enqueue(struct grader *g, struct grader_call *c)
 {
     c->state = CALL_QUEUED;
-    call_append(&g->queue, c);
+    queue_put(&g->queue, c);
     g->stats.queued++;
 }
 
@@ -39,24 +16,24 @@ void call_wait_until(struct grader *g, struct grader_call *c, int64_t at)
 void call_suspect(struct grader *g, struct grader_call *c)
 {
     c->state = CALL_SUSPECT;
-    call_append(&g->suspects, c);
+    call_list_append(&g->suspects, c);
 }
 
 void call_take_out(struct grader *g, struct grader_call *c)
 {
     switch ((enum call_state)c->state) {
     case CALL_QUEUED:
-        take_out(&g->queue, c);
+        queue_take_out(&g->queue, c);
         g->stats.queued--;
         break;
     case CALL_WAITING:
         heap_remove(&g->timers, &c->timer);
         break;
     case CALL_SUSPECT:
-        take_out(&g->suspects, c);
+        call_list_remove(&g->suspects, c);
         break;
     case CALL_JOINED:
-        take_out(&c->leader->joined, c);
+        call_list_remove(&c->leader->joined, c);
         break;
     case CALL_SENT:
     case CALL_SETTLED:

@@ -9,9 +9,6 @@ void call_enqueue(struct grader *g, struct grader_call *c);
 void call_wait_until(struct grader *g, struct grader_call *c, int64_t at_us);
 void call_suspect(struct grader *g, struct grader_call *c); /* with its reason set */
 
-/* In lists of the caller's own. */
-void call_append(struct call_list *l, struct grader_call *c);
-
 /* Out of the list it is in, if any; its state is the caller's to set. */
 void call_take_out(struct grader *g, struct grader_call *c);
 

@@ -83,11 +83,12 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64
 
 void dispatch_start(struct grader *g, int64_t now)
 {
-    while (g->queue.first != NULL) {
+    struct grader_call *c;
+    while ((c = queue_first(&g->queue)) != NULL) {
         size_t endpoint;
-        struct grader_call *c = g->queue.first;
         if (!hold_lets(g) || !pool_pick(&g->pool, c->group->prompt, c->avoid, &endpoint))
             return;
+        queue_serve(&g->queue, c);
         call_take_out(g, c);
         send(g, c, endpoint, now);
     }

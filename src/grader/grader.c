@@ -121,6 +121,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
                        "grader %.*s: needs endpoints and max_in_flight of at least 1",
                        STR_ARGS(config->name));
     struct grader *g = mem_alloc(sizeof(*g));
+    queue_init(&g->queue);
     arena_init(&g->texts, 1u << 20);
     arena_init(&g->reply, config->ask.thinking == THINKING_ALLOWED ? THOUGHT_MEMORY : REPLY_MEMORY);
     g->dialect = dialect;

@@ -1,7 +1,7 @@
 /* What the files of a grader share: grader.c (lifecycle, words for others), group.c (groups: their
- * beginning, their time, their end), call.c (which list a call is in), join.c (one asks for
- * several), dispatch.c (requests go out), outcome.c (what came back means). Nobody else includes
- * this.
+ * beginning, their time, their end), call.c (which list a call is in), queue.c (which is sent
+ * next), join.c (one asks for several), dispatch.c (requests go out), outcome.c (what came back
+ * means). Nobody else includes this.
  *
  * A call is the questions of one request, as many as the dialect takes, on their way to an answer.
  * A question that is answered, usably or not, leaves the call; the rest is tried again:
@@ -25,6 +25,7 @@
 #include "grader/grader.h"
 #include "grader/pool.h"
 #include "grader/questions.h"
+#include "grader/queue.h"
 #include "grader/retry.h"
 
 enum call_state {
@@ -34,10 +35,6 @@ enum call_state {
     CALL_SUSPECT,
     CALL_JOINED, /* before it is QUEUED, if that comes to it: see join.h */
     CALL_SETTLED,
-};
-
-struct call_list {
-    struct grader_call *first, *last;
 };
 
 struct grader_call {
@@ -83,7 +80,8 @@ struct grader {
     struct meter meter;
     unsigned held; /* enum grader_hold, bit set */
     struct questions_shelf questions;
-    struct call_list queue, suspects;
+    struct queue queue;
+    struct call_list suspects;
     struct flights flights; /* questions of calls that are not settled, by digest */
     struct heap timers; /* of calls */
     struct heap deadlines, expiries; /* of groups; deadlines by the pool's clock */

@@ -15,7 +15,11 @@ struct grader_call *join_leader(const struct grader *g, const struct grader_grou
 {
     const struct judgment *j = &group->judgments[proposition];
     const struct flight *f = j->has_digest ? flights_find(&g->flights, j->digest) : NULL;
-    return f != NULL && f->call->group != group ? f->call : NULL;
+    if (f == NULL || f->call->group == group)
+        return NULL;
+    /* Nobody waits for what is less urgent. */
+    bool soon = f->call->group->class <= group->class || f->call->state == CALL_SENT;
+    return soon ? f->call : NULL;
 }
 
 void join_lead(struct grader *g, struct grader_call *c, size_t proposition)
@@ -32,12 +36,14 @@ void join_call(struct grader_call *c, struct grader_call *leader)
 {
     c->state = CALL_JOINED;
     c->leader = leader;
-    call_append(&leader->joined, c);
+    call_list_append(&leader->joined, c);
 }
 
 /* The reward says which model answered, whoever asked it. */
 static void keep_model(struct grader_use *use, const struct grader_use *asked)
 {
+    if (asked->response_model[0] == '\0')
+        return;
     memcpy(use->response_model, asked->response_model, sizeof(use->response_model));
     memcpy(use->system_fingerprint, asked->system_fingerprint, sizeof(use->system_fingerprint));
 }

@@ -40,6 +40,8 @@ struct bench {
     struct prompt prompt;
     struct group *groups;
     void (*on_done)(struct group *g);
+    enum grader_class class; /* of the groups asked next */
+    uint64_t run;
     /* the script */
     struct fixture_reply reply;
     int64_t sent_us[64];
@@ -202,6 +204,8 @@ static inline struct group *ask_about(struct bench *b, const struct prompt *prom
                                      .judgments = g->judgments,
                                      .deadline_us = deadline_us,
                                      .expires_us = CLOCK_NEVER,
+                                     .class = b->class,
+                                     .run = b->run,
                                      .done = on_done};
     grader_ask(b->grader, &g->group);
     g->asking = false;

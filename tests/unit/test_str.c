@@ -44,6 +44,13 @@ static void found_also_behind_a_nul(void **state RBR_UNUSED)
     assert_int_equal(str_find(STR("ab"), STR(""), 2), 2);
 }
 
+static void hashes_are_fnvs(void **state RBR_UNUSED)
+{
+    assert_true(str_hash(STR("")) == UINT64_C(0xcbf29ce484222325));
+    assert_true(str_hash(STR("a")) == UINT64_C(0xaf63dc4c8601ec8c));
+    assert_true(str_hash(STR("foobar")) == UINT64_C(0x85944171f73967e8));
+}
+
 static void names_match_folded(void **state RBR_UNUSED)
 {
     assert_true(str_eq_folded(STR("Hard Refuse"), STR("hard_refuse")));
@@ -82,6 +89,7 @@ int main(void)
         cmocka_unit_test(ordered_by_bytes_then_length),
         cmocka_unit_test(trimmed),
         cmocka_unit_test(found_also_behind_a_nul),
+        cmocka_unit_test(hashes_are_fnvs),
         cmocka_unit_test(names_match_folded),
         cmocka_unit_test(distance_for_did_you_mean),
     };
