@@ -8,7 +8,7 @@
 void outcome_on_reply(struct transport_req *req); /* of an attempt */
 
 /* The pool's `decided`: what becomes of the suspects of that endpoint. */
-void outcome_on_decided(void *grader, size_t endpoint, bool works);
+void outcome_on_decided(void *arg, size_t endpoint, bool works);
 
 /* Before an attempt: what failed before the grader came up was the outage's. */
 void outcome_spare_earlier(const struct grader *g, struct grader_call *c);
