@@ -59,6 +59,7 @@ struct http {
     struct sockets sockets;
     struct easy *free_easy, *active, *cancelled;
     size_t n_free, n_active;
+    bool fresh; /* requests were added and not begun */
     uint64_t ended; /* requests, ever */
     size_t open_timers; /* that libuv knows */
 };
@@ -68,12 +69,20 @@ struct http {
 
 static void finish_transfers(struct http *h);
 
-static void on_ready(struct sockets *s, curl_socket_t fd, int flags)
+/* Any call may begin the requests that were added since the last. */
+static void run_multi(struct http *h, curl_socket_t fd, int flags)
 {
-    struct http *h = CONTAINER_OF(s, struct http, sockets);
     int running;
+    if (h->fresh)
+        sockets_check(&h->sockets);
+    h->fresh = false;
     (void)curl_multi_socket_action(h->multi, fd, flags, &running);
     finish_transfers(h);
+}
+
+static void on_ready(struct sockets *s, curl_socket_t fd, int flags)
+{
+    run_multi(CONTAINER_OF(s, struct http, sockets), fd, flags);
 }
 
 /* The last handle takes the transport with it, once http_free was called: until then the timers are
@@ -132,10 +141,8 @@ static int on_close_socket(void *arg, curl_socket_t fd)
  * wait for the next event, which may never come. */
 static void timeout_action(struct http *h)
 {
-    int running;
     uint64_t ended = h->ended;
-    (void)curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    finish_transfers(h);
+    run_multi(h, CURL_SOCKET_TIMEOUT, 0);
     if (h->ended != ended)
         loop_wake(h->loop);
 }
@@ -473,6 +480,7 @@ static void http_send(struct transport *t, struct transport_req *req)
     e->heard_ms = uv_now(&h->loop->uv);
     link_active(h, e);
     (void)curl_multi_add_handle(h->multi, e->curl);
+    h->fresh = true;
     if (!uv_is_active((uv_handle_t *)&h->watchdog))
         (void)uv_timer_start(&h->watchdog, on_watchdog, WATCHDOG_MS, WATCHDOG_MS);
 }
@@ -676,7 +684,7 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
     h->config = *config;
     keep_texts(h);
     h->loop = loop;
-    h->sockets = (struct sockets){.loop = loop, .ready = on_ready, .closed = on_poll_closed};
+    sockets_init(&h->sockets, loop, on_ready, on_poll_closed);
     h->multi = curl_multi_init();
     if (h->multi == NULL)
         abort(); /* out of memory */

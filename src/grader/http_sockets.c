@@ -1,10 +1,14 @@
 #include "grader/http_sockets.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
-enum { TABLE_MIN = 1024 };
+enum { TABLE_MIN = 1024, INPUTS = 64 };
 
 struct socket_poll {
     uv_poll_t uv;
@@ -19,13 +23,27 @@ static struct socket_poll *find(const struct sockets *s, curl_socket_t fd)
     return (size_t)fd < s->n_polls ? s->polls[fd] : NULL;
 }
 
+/* Not watched either, or it would spin; shutting down is an input too. */
+static void spoil(struct socket_poll *p)
+{
+    (void)uv_poll_stop(&p->uv);
+    p->events = 0;
+    (void)epoll_ctl(p->sockets->inputs, EPOLL_CTL_DEL, p->fd, NULL);
+    (void)shutdown(p->fd, SHUT_RDWR);
+}
+
+static bool has_input(curl_socket_t fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
     struct socket_poll *p = handle->data;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
     if (p->wanted == NULL) {
-        (void)uv_poll_stop(&p->uv);
-        p->events = 0;
+        spoil(p);
         return;
     }
     if ((events & UV_READABLE) != 0)
@@ -62,6 +80,8 @@ static struct socket_poll *find_or_make(struct sockets *s, curl_socket_t fd)
     }
     s->open++;
     s->polls[fd] = p;
+    struct epoll_event input = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = fd};
+    (void)epoll_ctl(s->inputs, EPOLL_CTL_ADD, fd, &input); /* the kernel forgets it on close */
     return p;
 }
 
@@ -102,6 +122,22 @@ void sockets_unwatch(struct sockets *s, curl_socket_t fd, const void *transfer, 
     p->wanted = NULL;
     if (!keep)
         sockets_drop(s, fd);
+    else if (has_input(fd))
+        spoil(p);
+}
+
+void sockets_check(struct sockets *s)
+{
+    struct epoll_event inputs[INPUTS];
+    int n;
+    do {
+        n = epoll_wait(s->inputs, inputs, INPUTS, 0);
+        for (int i = 0; i < n; i++) {
+            struct socket_poll *p = find(s, inputs[i].data.fd);
+            if (p != NULL && p->wanted == NULL)
+                spoil(p);
+        }
+    } while (n == INPUTS);
 }
 
 void sockets_opened(struct sockets *s, curl_socket_t fd, const void *transfer)
@@ -115,8 +151,19 @@ void sockets_opened(struct sockets *s, curl_socket_t fd, const void *transfer)
         sockets_watch(s, fd, transfer, events);
 }
 
+void sockets_init(struct sockets *s, struct loop *loop,
+                  void (*ready)(struct sockets *s, curl_socket_t fd, int flags),
+                  void (*closed)(struct sockets *s))
+{
+    *s = (struct sockets){.loop = loop, .ready = ready, .closed = closed};
+    s->inputs = epoll_create1(EPOLL_CLOEXEC);
+    if (s->inputs < 0)
+        abort(); /* no descriptors left at the start */
+}
+
 void sockets_done(struct sockets *s)
 {
+    (void)close(s->inputs);
     mem_free(s->polls);
     s->polls = NULL;
     s->n_polls = 0;

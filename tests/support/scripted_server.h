@@ -30,6 +30,7 @@ enum server_then {
     SERVER_CLOSE,
     SERVER_RESET, /* RST */
     SERVER_HANG, /* nothing more is said */
+    SERVER_REPEAT, /* 20 ms later it says the same again, without being asked */
 };
 
 struct server_reply {
@@ -87,12 +88,28 @@ static inline void server_write(int fd, struct str bytes)
     }
 }
 
+/* Until what is pending is due. */
+static inline void server_wait(struct server_connection *c)
+{
+    c->waiting = true;
+    (void)clock_gettime(CLOCK_MONOTONIC, &c->due);
+    long ns = c->due.tv_nsec + c->pending.first_byte_ms * 1000000l;
+    c->due.tv_sec += ns / 1000000000;
+    c->due.tv_nsec = ns % 1000000000;
+}
+
 /* False: the connection is gone. */
 static inline bool server_say(struct scripted_server *s, size_t i)
 {
     struct server_connection *c = &s->connections[i];
     c->waiting = false;
     server_write(c->fd, c->pending.bytes);
+    if (c->pending.then == SERVER_REPEAT) {
+        c->pending.then = SERVER_KEEP;
+        c->pending.first_byte_ms = 20;
+        server_wait(c);
+        return true;
+    }
     if (c->pending.then == SERVER_CLOSE || c->pending.then == SERVER_RESET) {
         server_drop(s, i, c->pending.then == SERVER_RESET);
         return false;
@@ -127,11 +144,7 @@ static inline bool server_serve(struct scripted_server *s, size_t i)
     c->pending = s->answer(s->arg, &req);
     memmove(c->in, c->in + whole, c->n - whole);
     c->n -= whole;
-    c->waiting = true;
-    (void)clock_gettime(CLOCK_MONOTONIC, &c->due);
-    long ns = c->due.tv_nsec + c->pending.first_byte_ms * 1000000l;
-    c->due.tv_sec += ns / 1000000000;
-    c->due.tv_nsec = ns % 1000000000;
+    server_wait(c);
     return c->pending.first_byte_ms > 0 || server_say(s, i);
 }
 

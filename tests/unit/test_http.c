@@ -48,7 +48,7 @@ struct fixture {
 /* ---- the script -------------------------------------------------------------------------------
  */
 
-static char large_body[400000],
+static char two_replies[20000], large_body[400000],
     large_headers[400000]; /* whole replies; written before the server starts */
 
 static const struct script {
@@ -93,6 +93,7 @@ static const struct script {
       SERVER_KEEP, 0}},
     {"/empty", {STR_INIT(OK_REPLY("0", "")), SERVER_KEEP, 0}},
     {"/nul", {STR_INIT(OK_REPLY("3", "a\0b")), SERVER_KEEP, 0}},
+    {"/late", {STR_INIT(OK_REPLY("5", "stray")), SERVER_REPEAT, 0}},
     {"/redirect",
      {STR_INIT("HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n"), SERVER_KEEP,
       0}},
@@ -158,6 +159,8 @@ static struct server_reply answer(void *arg, const struct server_request *req)
     size_t wait;
     if (sscanf(req->path, "/wait-%zu", &wait) == 1 && wait < ARRAY_LEN(waits))
         return wait_reply(wait);
+    if (strcmp(req->path, "/two") == 0)
+        return (struct server_reply){{two_replies, sizeof(two_replies)}, SERVER_KEEP, 20};
     if (strcmp(req->path, "/large-body") == 0)
         return (struct server_reply){{large_body, sizeof(large_body)}, SERVER_CLOSE, 0};
     if (strcmp(req->path, "/large-headers") == 0)
@@ -410,6 +413,89 @@ static void a_connection_is_kept_and_used_again(void **state RBR_UNUSED)
     assert_int_equal(f->server.accepted, PENDING_MAX); /* the kept one among them */
     http_endpoint_free(slow);
     assert_int_equal(f->server.requests, 50 + PENDING_MAX);
+    fixture_free(f);
+}
+
+/* A reply, and behind it another: more than curl reads at a time, so that it does not see it. */
+static void make_two_replies(void)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 15000\r\n\r\n",
+                      stray[] = OK_REPLY("5", "stray");
+    memset(two_replies, ' ', sizeof(two_replies));
+    memcpy(two_replies, head, sizeof(head) - 1);
+    memcpy(two_replies + sizeof(head) - 1 + 15000, stray, sizeof(stray) - 1);
+}
+
+/* What was not asked for is nobody's reply: were it the next request's, it would be the answer to
+ * another question. */
+static void a_reply_that_nobody_asked_for_is_nobodys(void **state RBR_UNUSED)
+{
+    static const struct {
+        const char *path;
+        int64_t idle_us; /* the loop runs */
+        unsigned asleep_us; /* it does not: the next request is begun before libuv looks */
+    } cases[] = {{"/two", 0, 0}, {"/late", 60 * MS, 0}, {"/late", 0, 60000}};
+    make_two_replies();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture *f = fixture_new(NULL);
+        struct transport_endpoint *ok = endpoint_at(f, f->server.port, "/ok", "");
+        assert_int_equal(get(f, cases[i].path, SECOND)->outcome, TRANSPORT_REPLY);
+        f->left++; /* for run */
+        run(f, cases[i].idle_us);
+        f->left--;
+        (void)usleep(cases[i].asleep_us);
+        for (int n = 0; n < 3; n++) {
+            struct result *r = send_to(f, 0, ok, STR("{}"), SECOND);
+            run(f, SECOND);
+            assert_int_equal(r->outcome, TRANSPORT_REPLY);
+            assert_memory_equal(r->body, "hello", 5);
+        }
+        assert_int_equal(f->server.accepted, 2);
+        http_endpoint_free(ok);
+        fixture_free(f);
+    }
+}
+
+/* The same, when it is there before its connection's own reply was read, and the next request is
+ * sent from that reply's done. */
+static void what_is_behind_a_reply_is_nobodys(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    make_two_replies();
+    struct transport_endpoint *two = endpoint_at(f, f->server.port, "/two", "");
+    struct transport_endpoint *ok = endpoint_at(f, f->server.port, "/ok", "");
+    struct result *first = send_to(f, 0, two, STR("{}"), SECOND), *next = &f->results[1];
+    run(f, 5 * MS);
+    (void)usleep(60000);
+    *next = (struct result){.fixture = f, .part = STR("{}")};
+    next->req = (struct transport_req){
+        .endpoint = ok, .parts = &next->part, .n_parts = 1, .timeout_us = SECOND, .done = on_done};
+    first->sends = next;
+    (void)send_to(f, 2, ok, STR("{}"), SECOND); /* all inputs are looked at when it begins */
+    run(f, SECOND);
+    assert_int_equal(next->outcome, TRANSPORT_REPLY);
+    assert_memory_equal(next->body, "hello", 5);
+    http_endpoint_free(two);
+    http_endpoint_free(ok);
+    fixture_free(f);
+}
+
+/* As many as are looked at in one go. */
+static void idle_connections_may_all_end_at_once(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct transport_endpoint *slow = endpoint_at(f, f->server.port, "/slow", "");
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < PENDING_MAX; i++)
+            (void)send_to(f, i, slow, STR("{}"), 2 * SECOND);
+        run(f, 2 * SECOND);
+        for (size_t i = 0; i < PENDING_MAX; i++)
+            assert_int_equal(f->results[i].outcome, TRANSPORT_REPLY);
+        f->server.hang_up = true;
+        (void)usleep(60000);
+    }
+    assert_int_equal(f->server.requests, 2 * PENDING_MAX); /* none was sent on a closed one */
+    http_endpoint_free(slow);
     fixture_free(f);
 }
 
@@ -779,6 +865,9 @@ int main(void)
         cmocka_unit_test(load_reports_are_read),
         cmocka_unit_test(retry_headers_are_read),
         cmocka_unit_test(a_connection_is_kept_and_used_again),
+        cmocka_unit_test(a_reply_that_nobody_asked_for_is_nobodys),
+        cmocka_unit_test(what_is_behind_a_reply_is_nobodys),
+        cmocka_unit_test(idle_connections_may_all_end_at_once),
         cmocka_unit_test(an_idle_connection_that_the_server_closes_does_not_spin),
         cmocka_unit_test(nobody_listening_is_no_connection),
         cmocka_unit_test(a_descriptor_is_used_again_after_a_refused_connection),
