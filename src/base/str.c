@@ -55,6 +55,14 @@ bool str_eq_folded(struct str a, struct str b)
     return true;
 }
 
+void str_printable(struct str s, char *out, size_t size)
+{
+    size_t n = s.n < size - 1 ? s.n : size - 1;
+    for (size_t i = 0; i < n; i++)
+        out[i] = s.p[i] >= 0x20 && s.p[i] < 0x7f ? s.p[i] : '?';
+    out[n] = '\0';
+}
+
 size_t str_distance(struct str a, struct str b, size_t max)
 {
     enum { WORD_MAX = 64 };

@@ -63,6 +63,9 @@ size_t str_find(struct str s, struct str needle, size_t from);
  * hard_refuse). */
 bool str_eq_folded(struct str a, struct str b);
 
+/* For messages and logs: printable ASCII, anything else as '?', cut to fit, NUL at the end. */
+void str_printable(struct str s, char *out, size_t size);
+
 /* Edit distance for "did you mean"; stops counting above `max` and returns max + 1. */
 size_t str_distance(struct str a, struct str b, size_t max);
 
