@@ -8,6 +8,7 @@
 struct answer {
     enum reason reason; /* REASON_NONE: probability and mass hold */
     bool retry; /* broken or missing rather than refused: another try may do */
+    bool blind; /* there are no probabilities in it: so answers a server that gives none */
     double probability; /* P(yes) */
     double mass; /* of the labels it was read from, also when that is too little; 1 when the server
                     reports a probability alone */
@@ -16,6 +17,12 @@ struct answer {
 static inline struct answer answer_ungraded(enum reason reason)
 {
     return (struct answer){.reason = reason};
+}
+
+/* Well formed, without what was asked for. */
+static inline struct answer answer_blind(void)
+{
+    return (struct answer){.reason = REASON_UNPARSEABLE_VERDICT, .retry = true, .blind = true};
 }
 
 /* Not what the API promises. */

@@ -25,16 +25,18 @@ static const struct json *first_of(const struct json *list)
     return list != NULL ? list->child : NULL;
 }
 
+/* False: there is no list of tokens at all. An empty one is a model that said nothing. */
 static bool open_cursor(const struct json *logprobs, struct cursor *c)
 {
     const struct json *content = reply_array(logprobs, STR("content"));
+    const struct json *tokens = reply_array(logprobs, STR("tokens"));
     *c = (struct cursor){.token = first_of(content), .parallel = content == NULL};
     if (c->parallel) {
-        c->token = first_of(reply_array(logprobs, STR("tokens")));
+        c->token = first_of(tokens);
         c->logprob = first_of(reply_array(logprobs, STR("token_logprobs")));
         c->top = first_of(reply_array(logprobs, STR("top_logprobs")));
     }
-    return c->token != NULL;
+    return content != NULL || tokens != NULL;
 }
 
 static struct position position_at(const struct cursor *c)
@@ -119,25 +121,28 @@ static bool in_list(const struct json *top, struct str token)
 static struct answer read_position(const struct position *at, bool map, const struct policy *policy)
 {
     struct labels_sum sum = {.policy = policy};
-    if (at->top == NULL || at->top->type != (map ? JSON_OBJECT : JSON_ARRAY))
+    const struct json *top = at->top;
+    bool none = top == NULL || top->type == JSON_NULL;
+    if (!none && top->type != (map ? JSON_OBJECT : JSON_ARRAY))
         return answer_broken();
-    if (at->top->count == 0) /* the sampled token alone is a verdict, not a probability */
-        return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
+    if (none || top->count == 0) /* the sampled token alone is a verdict, not a probability */
+        return answer_blind();
     bool ok = true;
-    for (const struct json *v = at->top->child; v != NULL; v = v->next)
+    for (const struct json *v = top->child; v != NULL; v = v->next)
         ok = add_alternative(&sum, v, map) && ok;
-    if (!in_list(at->top, at->token))
+    if (!in_list(top, at->token))
         ok = add(&sum, at->token, at->logprob) && ok;
     return ok ? labels_judge(&sum) : answer_broken();
 }
 
-/* Asking a server again that gives no logprobs, or a model that does not come to an end, changes
- * nothing. */
+/* Asking again a model that says nothing, or does not come to an end, changes nothing. */
 static struct answer read_logprobs(const struct json *logprobs, bool thinks,
                                    const struct policy *policy)
 {
     struct cursor c;
-    if (!open_cursor(logprobs, &c) || (thinks && !skip_thinking(&c)))
+    if (!open_cursor(logprobs, &c))
+        return answer_blind();
+    if (c.token == NULL || (thinks && !skip_thinking(&c)))
         return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
     skip_blank(&c);
     struct position at = position_at(&c);

@@ -49,8 +49,11 @@ void group_judge(struct grader *g, struct grader_call *c, uint16_t proposition,
 void group_give_up(struct grader *g, struct grader_call *c, enum reason reason)
 {
     struct answer none = answer_ungraded(reason);
-    for (size_t i = 0; i < c->n_asked; i++)
+    for (size_t i = 0; i < c->n_asked; i++) {
+        if (reason == REASON_LOW_PROBABILITY_MASS)
+            none.mass = c->group->judgments[c->asked[i]].mass;
         group_judge(g, c, c->asked[i], &none);
+    }
     group_settle(g, c);
 }
 

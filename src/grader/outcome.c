@@ -14,15 +14,10 @@ enum {
 /* ---- replies ----------------------------------------------------------------------------------
  */
 
-/* Text of a reply goes into messages: printable ASCII only. */
 static void keep_text(char *to, size_t size, struct str s)
 {
-    size_t n = s.n < size - 1 ? s.n : size - 1;
-    if (s.n == 0)
-        return;
-    for (size_t i = 0; i < n; i++)
-        to[i] = s.p[i] >= 0x20 && s.p[i] < 0x7f ? s.p[i] : '?';
-    to[n] = '\0';
+    if (s.n > 0)
+        str_printable(s, to, size);
 }
 
 /* Whoever keeps a judgment wants the model's name. */
@@ -47,26 +42,33 @@ static void account(struct grader *g, const struct attempt *a, struct dialect_re
 
 /* Judges what is answered; the call keeps what may be asked again. */
 static struct failure read_reply(struct grader *g, struct grader_call *c,
-                                 const struct transport_req *req, struct dialect_reply *reply)
+                                 const struct transport_req *req, struct dialect_reply *reply,
+                                 int64_t now)
 {
     struct failure f = {.reason = REASON_NONE, .load = LIMITER_GOOD};
     uint16_t left = 0;
     arena_reset(&g->reply);
     g->dialect->read(&g->reply, &g->frame, c->group->prompt->policy, req->body, g->answers,
                      c->n_asked, reply);
+    enum quality_flaw flaw =
+        pool_weigh(&g->pool, (size_t)c->endpoint, reply, g->answers, c->n_asked, now);
     g->stats.replies++;
-    keep_words(&c->group->use, reply);
+    if (flaw != QUALITY_OTHER_MODEL)
+        keep_words(&c->group->use, reply);
     for (size_t i = 0; i < c->n_asked; i++) {
         const struct answer *answer = &g->answers[i];
         if (answer->reason != REASON_NONE && (f.reason == REASON_NONE || answer->retry))
             f.reason = answer->reason;
+        c->group->judgments[c->asked[i]].mass = answer->mass;
         if (answer->retry)
             c->asked[left++] = c->asked[i];
         else
             group_judge(g, c, c->asked[i], answer);
     }
     f.retry = left > 0;
-    f.fault = left > 0 && left == c->n_asked ? FAULT_SERVER : FAULT_NONE; /* nothing usable */
+    f.elsewhere = flaw != QUALITY_WELL;
+    if (left > 0 && left == c->n_asked && flaw != QUALITY_LITTLE_MASS)
+        f.fault = FAULT_SERVER; /* nothing usable */
     c->n_asked = left;
     return f;
 }
@@ -234,7 +236,7 @@ void outcome_on_reply(struct transport_req *req)
         j->latency_ms = (uint32_t)((now - c->sent_us) / 1000);
     }
     struct dialect_reply reply = {0};
-    struct failure f = ok ? read_reply(g, c, req, &reply) : read_failure(g, a, now);
+    struct failure f = ok ? read_reply(g, c, req, &reply, now) : read_failure(g, a, now);
 
     account(g, a, &reply, now);
     pool_end(&g->pool, (size_t)c->endpoint, req, &f, c->sent_us, now);

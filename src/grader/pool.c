@@ -42,21 +42,46 @@ static const char *advice(const struct transport_req *req)
         return "check api_key_file";
     case 429:
         return "its rate limit is used up";
-    case 200:
-        return "is it the right server? see rbr check --probe";
     default:
         return req->status < 500 ? "check its URL, see rbr check --probe" : "look at its log";
     }
 }
 
-static void note(struct pool_endpoint *e, const struct transport_req *req)
+/* Of a 200. */
+static void note_flaw(const struct pool *p, size_t i)
 {
+    struct pool_endpoint *e = &p->endpoints[i];
+    const char *words = "a 200 that is no reply of this dialect";
+    e->advice = "is it the right server? see rbr check --probe";
+    switch (e->flaw) {
+    case QUALITY_WELL:
+        break;
+    case QUALITY_BLIND:
+        words = "its replies have no logprobs";
+        e->advice = "switch them on there, or take mode: verdict or sample; see docs/graders.md";
+        break;
+    case QUALITY_OTHER_MODEL:
+        (void)snprintf(e->error, sizeof(e->error), "its model is '%.60s', the others' is '%.60s'",
+                       p->quality.endpoints[i].model, p->quality.agreed);
+        e->advice = "should it be one of this grader's endpoints?";
+        return;
+    case QUALITY_LITTLE_MASS:
+        words = "its answers have less than half the mass of the others'";
+        e->advice = "does it have the same model and chat template as they have?";
+        break;
+    }
+    (void)snprintf(e->error, sizeof(e->error), "%s", words);
+}
+
+static void note(const struct pool *p, size_t i, const struct transport_req *req)
+{
+    struct pool_endpoint *e = &p->endpoints[i];
     e->advice = advice(req);
     if (req->outcome != TRANSPORT_REPLY)
         (void)snprintf(e->error, sizeof(e->error), "%s",
                        req->detail[0] != '\0' ? req->detail : "no reply");
     else if (req->status == 200)
-        (void)snprintf(e->error, sizeof(e->error), "a 200 that is no reply of this dialect");
+        note_flaw(p, i);
     else
         (void)snprintf(e->error, sizeof(e->error), "HTTP %d", req->status);
 }
@@ -145,13 +170,13 @@ static void open_endpoint(struct pool *p, size_t i, int64_t now)
         go_down(p, now);
         pool_explain(p, why);
         log_warning("grader.down",
-                    "grader %.*s does not answer, for %.1f s now: %s; records wait, %zu questions "
+                    "grader %.*s gives no answers, for %.1f s now: %s; records wait, %zu questions "
                     "of them here; it is tried every 4 s",
                     STR_ARGS(p->config.grader), seconds(now - p->down_since_us), why,
                     p->config.waiting(p->config.arg));
     } else if (!p->health[i].kept) {
         log_warning("grader.endpoint_ejected",
-                    "grader %.*s: %.*s does not answer: %s: %s; the others are asked",
+                    "grader %.*s: %.*s is asked no more: %s: %s; the others are",
                     STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)), e->error, e->advice);
     }
     p->config.decided(p->config.arg, i, false);
@@ -174,6 +199,7 @@ static void close_endpoint(struct pool *p, size_t i, int64_t now)
     bool was_down = p->down;
     health_close(p->health, p->config.n, i, was_down, now);
     drop_probes(p, i);
+    e->low = false;
     if (before.state == HEALTH_OPEN)
         limiter_restart(&e->limiter);
     if (was_down)
@@ -188,16 +214,25 @@ static void close_endpoint(struct pool *p, size_t i, int64_t now)
 /* ---- probes -------------------------------------------------------------------------------------
  */
 
-static bool is_well_formed(struct pool *p, const struct transport_req *req,
-                           struct dialect_reply *reply)
+static bool is_well_answered(struct pool *p, size_t i, const struct transport_req *req,
+                             struct dialect_reply *reply)
 {
+    struct pool_endpoint *e = &p->endpoints[i];
     struct answer answer;
     if (req->outcome != TRANSPORT_REPLY || req->status != 200)
         return false;
     arena_reset(&p->reply);
     p->config.dialect->read(&p->reply, p->config.frame, p->known.policy, req->body, &answer, 1,
                             reply);
-    return !answer.retry;
+    bool low = e->low && !p->down && answer.reason == REASON_LOW_PROBABILITY_MASS;
+    e->flaw = QUALITY_WELL;
+    if (quality_is_other_model(&p->quality, i, reply->model))
+        e->flaw = QUALITY_OTHER_MODEL;
+    else if (answer.blind)
+        e->flaw = QUALITY_BLIND;
+    else if (low && quality_is_poor(&p->quality, i, answer.mass))
+        e->flaw = QUALITY_LITTLE_MASS;
+    return e->flaw == QUALITY_WELL && !answer.retry;
 }
 
 static void on_probed(struct transport_req *req)
@@ -207,14 +242,14 @@ static void on_probed(struct transport_req *req)
     size_t i = probe->endpoint;
     int64_t now = clock_mono_us(p->config.clock);
     struct dialect_reply reply = {0};
-    bool works = is_well_formed(p, req, &reply);
+    bool works = is_well_answered(p, i, req, &reply);
     bool says_nothing = req->outcome == TRANSPORT_REPLY && req->status == 429;
     struct pool_probe **at = &p->endpoints[i].probes;
     while (*at != probe)
         at = &(*at)->next;
     *at = probe->next;
     if (!works)
-        note(&p->endpoints[i], req);
+        note(p, i, req);
     account(p, probe, billed_of(req, reply.says_usage), &reply.usage);
     free_probe(p, probe); /* the request with it */
     if (works)
@@ -326,7 +361,45 @@ void pool_end(struct pool *p, size_t endpoint, const struct transport_req *req,
     else if (f->fault == FAULT_SERVER)
         health_bad(&p->health[endpoint], sent_us, now_us);
     if (f->fault == FAULT_SERVER || f->fault == FAULT_RATE)
-        note(e, req);
+        note(p, endpoint, req);
+}
+
+/* Raises a doubt when there is somebody else to ask; the probe decides. */
+static void weigh_mass(struct pool *p, size_t i, const struct answer *answer, int64_t now)
+{
+    bool low = answer->reason == REASON_LOW_PROBABILITY_MASS;
+    if (!low && answer->reason != REASON_NONE)
+        return;
+    quality_mass(&p->quality, i, answer->mass, low);
+    if (!low || pool_working(p) == 1 || !quality_has_collapsed(&p->quality, i))
+        return;
+    quality_forget_masses(&p->quality, i);
+    p->endpoints[i].low = true;
+    health_doubt(&p->health[i], now);
+}
+
+enum quality_flaw pool_weigh(struct pool *p, size_t endpoint, const struct dialect_reply *reply,
+                             struct answer *answers, size_t n, int64_t now_us)
+{
+    struct quality *q = &p->quality;
+    bool other = quality_is_other_model(q, endpoint, reply->model);
+    enum quality_flaw flaw = other ? QUALITY_OTHER_MODEL : QUALITY_WELL;
+    for (size_t i = 0; i < n; i++) {
+        struct answer *a = &answers[i];
+        if (other) {
+            *a = (struct answer){.reason = REASON_GRADER_UNAVAILABLE, .retry = true};
+            continue;
+        }
+        if (a->blind)
+            flaw = QUALITY_BLIND;
+        if (a->reason == REASON_LOW_PROBABILITY_MASS && quality_is_doubtful(q, endpoint)) {
+            a->retry = true;
+            flaw = flaw == QUALITY_WELL ? QUALITY_LITTLE_MASS : flaw;
+        }
+        weigh_mass(p, endpoint, a, now_us);
+    }
+    p->endpoints[endpoint].flaw = flaw;
+    return flaw;
 }
 
 bool pool_doubt(struct pool *p, size_t endpoint, int64_t now_us)
@@ -392,6 +465,7 @@ void pool_init(struct pool *p, const struct pool_config *config)
     p->endpoints = mem_array(config->n, sizeof(*p->endpoints));
     p->health = mem_array(config->n, sizeof(*p->health));
     p->affinity = mem_array(config->n, sizeof(*p->affinity));
+    quality_init(&p->quality, config->n, config->frame->options.model);
     for (size_t i = 0; i < config->n; i++) {
         p->endpoints[i].transport = config->endpoints[i];
         p->endpoints[i].advice = "";
@@ -406,6 +480,7 @@ void pool_done(struct pool *p)
     for (size_t i = 0; p->endpoints != NULL && i < p->config.n; i++)
         drop_probes(p, i);
     known_done(&p->known);
+    quality_done(&p->quality);
     arena_done(&p->reply);
     mem_free(p->endpoints);
     mem_free(p->health);

@@ -2,8 +2,9 @@
  *
  * Each has its limiter and its health (health.h). The pool sends the probes that health asks for:
  * known.h's question through the grader's dialect, never a record of a user, so that no record can
- * keep a grader down. A well-formed 200 is a yes, whatever it says. A probe that hangs does not
- * hold up the next one. When no endpoint works, the grader is down: nothing but probes is sent, and
+ * keep a grader down. A well-formed 200 is a yes, whatever it says, unless it is worth less than
+ * what the others give (quality.h) or has no probabilities. A probe that hangs does not hold up the
+ * next one. When no endpoint works, the grader is down: nothing but probes is sent, and
  * the pool's own clock stands still, from the first failure on, so that a deadline kept on it does
  * not run.
  *
@@ -18,6 +19,7 @@
 #include "grader/known.h"
 #include "grader/limiter.h"
 #include "grader/meter.h"
+#include "grader/quality.h"
 #include "grader/retry.h"
 #include "grader/stopclock.h"
 #include "grader/transport.h"
@@ -47,6 +49,8 @@ struct pool_endpoint {
     struct transport_endpoint *transport;
     struct limiter limiter;
     struct pool_probe *probes; /* in the air, the latest first */
+    enum quality_flaw flaw; /* of its last 200 */
+    bool low; /* its mass collapsed: its probes are measured too */
     char error[160]; /* the last failure in words */
     const char *advice;
 };
@@ -56,6 +60,7 @@ struct pool {
     struct pool_endpoint *endpoints;
     struct health *health;
     struct affinity_endpoint *affinity;
+    struct quality quality;
     size_t opened_last; /* by whose error an outage is explained */
     struct known known;
     struct arena reply;
@@ -86,6 +91,11 @@ bool pool_pick(struct pool *p, const struct prompt *prompt, int avoid, size_t *r
 void pool_start(struct pool *p, size_t endpoint);
 void pool_end(struct pool *p, size_t endpoint, const struct transport_req *req,
               const struct failure *f, int64_t sent_us, int64_t now_us);
+
+/* Before pool_end, of a 200 that was read: answers that another endpoint may do better are marked
+ * for another try. What the flaw is, if there is one. */
+enum quality_flaw pool_weigh(struct pool *p, size_t endpoint, const struct dialect_reply *reply,
+                             struct answer *answers, size_t n, int64_t now_us);
 
 /* A question is out of attempts by failures there. True: `decided` will be called. False: it is
  * decided already, the endpoint does not work. */

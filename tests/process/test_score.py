@@ -152,11 +152,11 @@ def test_a_wrong_line_is_named_and_the_rest_is_scored(file, grader):
 
 
 def test_failures_are_exit_code_3(file, grader):
-    grader.mode("no-logprobs")
+    grader.mode("low-mass")
     result = rbr("score", "--policy", TINY, "--grader", grader.url, "--jsonl", file[0])
     assert result.returncode == 3
     for row in lines(result):
-        assert row["status"] == "STATUS_FAILED" and row["reason"] == "REASON_UNPARSEABLE_VERDICT" and "reward" not in row
+        assert row["status"] == "STATUS_FAILED" and row["reason"] == "REASON_LOW_PROBABILITY_MASS" and "reward" not in row
 
 
 def test_no_grader_is_missing_input_not_a_number(file):

@@ -16,6 +16,7 @@ struct shape_answer {
     enum reason reason;
     bool retry;
     double p, mass;
+    bool blind;
 };
 
 struct shape {
@@ -26,23 +27,27 @@ struct shape {
 
 #define GRADED(p)                                                                                  \
     {                                                                                              \
-        REASON_NONE, false, p, 1                                                                   \
+        REASON_NONE, false, p, 1, false                                                            \
     }
 #define GRADED_OF(p, mass)                                                                         \
     {                                                                                              \
-        REASON_NONE, false, p, mass                                                                \
+        REASON_NONE, false, p, mass, false                                                         \
     }
 #define BROKEN                                                                                     \
     {                                                                                              \
-        REASON_UNPARSEABLE_VERDICT, true, 0, 0                                                     \
+        REASON_UNPARSEABLE_VERDICT, true, 0, 0, false                                              \
+    }
+#define BLIND                                                                                      \
+    {                                                                                              \
+        REASON_UNPARSEABLE_VERDICT, true, 0, 0, true                                               \
     }
 #define UNUSABLE(reason)                                                                           \
     {                                                                                              \
-        REASON_##reason, false, 0, 0                                                               \
+        REASON_##reason, false, 0, 0, false                                                        \
     }
 #define LOW_MASS_OF(mass)                                                                          \
     {                                                                                              \
-        REASON_LOW_PROBABILITY_MASS, false, 0, mass                                                \
+        REASON_LOW_PROBABILITY_MASS, false, 0, mass, false                                         \
     }
 
 /* yes or no, from mass 0.5 on. */
@@ -76,11 +81,12 @@ static inline void shapes_are_read(const struct dialect *d, const struct dialect
         for (size_t k = 0; k < shapes[i].n; k++) {
             const struct shape_answer *want = &shapes[i].answers[k];
             if (got[k].reason == want->reason && got[k].retry == want->retry &&
-                fabs(got[k].probability - want->p) < 1e-10 &&
+                got[k].blind == want->blind && fabs(got[k].probability - want->p) < 1e-10 &&
                 fabs(got[k].mass - want->mass) < 1e-10)
                 continue;
-            print_error("%s, answer %zu: %s retry %d P %.12g mass %.12g\n", shapes[i].name, k,
-                        reason_name(got[k].reason), got[k].retry, got[k].probability, got[k].mass);
+            print_error("%s, answer %zu: %s retry %d blind %d P %.12g mass %.12g\n", shapes[i].name,
+                        k, reason_name(got[k].reason), got[k].retry, got[k].blind,
+                        got[k].probability, got[k].mass);
             fail();
         }
     }

@@ -174,10 +174,10 @@ BEHAVIOURS = {
     "choices-object": bad(with_value({}, "choices"), UNPARSEABLE, True),
     "finish-abort": bad(raw(odd(position(YES_NO), finish="abort")), UNPARSEABLE, True),
     # no probabilities in it
-    "no-logprobs": bad(raw(odd(logprobs=False)), UNPARSEABLE),
+    "no-logprobs": bad(raw(odd(logprobs=False)), UNPARSEABLE, True),
     "logprobs-empty": bad(raw(odd()), UNPARSEABLE),
-    "logprobs-missing": bad(without("choices", 0, "logprobs"), UNPARSEABLE),
-    "logprobs-text": bad(with_value("yes", "choices", 0, "logprobs"), UNPARSEABLE),
+    "logprobs-missing": bad(without("choices", 0, "logprobs"), UNPARSEABLE, True),
+    "logprobs-text": bad(with_value("yes", "choices", 0, "logprobs"), UNPARSEABLE, True),
     "top-missing": bad(without(*LOGPROBS, 0, "top_logprobs"), UNPARSEABLE, True),
     "top-null": bad(with_value(None, *LOGPROBS, 0, "top_logprobs"), UNPARSEABLE, True),
     "logprob-text": bad(with_value("-0.1", *LOGPROBS, 0, "top_logprobs", 0, "logprob"), UNPARSEABLE, True),

@@ -92,12 +92,12 @@ static const struct shape graded[] = {
 
 static const struct shape refused[] = {
     {"logprobs null", "{\"choices\":[{\"message\":{\"content\":\"Yes\"},\"logprobs\":null}]}",
-     REASON_UNPARSEABLE_VERDICT, false, 0, 0},
+     REASON_UNPARSEABLE_VERDICT, true, 0, 0},
     {"no logprobs", "{\"choices\":[{\"message\":{\"content\":\"Yes\"}}]}",
-     REASON_UNPARSEABLE_VERDICT, false, 0, 0},
-    {"content null", CONTENT("null"), REASON_UNPARSEABLE_VERDICT, false, 0, 0},
+     REASON_UNPARSEABLE_VERDICT, true, 0, 0},
+    {"content null", CONTENT("null"), REASON_UNPARSEABLE_VERDICT, true, 0, 0},
     {"content empty", CONTENT("[]"), REASON_UNPARSEABLE_VERDICT, false, 0, 0},
-    {"no alternatives", CONTENT(TOP("")), REASON_UNPARSEABLE_VERDICT, false, 0, 0},
+    {"no alternatives", CONTENT(TOP("")), REASON_UNPARSEABLE_VERDICT, true, 0, 0},
     {"refusal",
      "{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"I "
      "cannot\"},\"logprobs\":{\"content\":[" AT75 "]}}]}",
@@ -170,7 +170,7 @@ static const struct shape refused[] = {
     {"choices an object", "{\"choices\":{}}", REASON_UNPARSEABLE_VERDICT, true, 0, 0},
     {"an error with status 200", "{\"error\":{\"message\":\"overloaded\"}}",
      REASON_UNPARSEABLE_VERDICT, true, 0, 0},
-    {"a choice that is none", "{\"choices\":[7]}", REASON_UNPARSEABLE_VERDICT, false, 0, 0},
+    {"a choice that is none", "{\"choices\":[7]}", REASON_UNPARSEABLE_VERDICT, true, 0, 0},
     {"a position that is none", CONTENT("[7]"), REASON_UNPARSEABLE_VERDICT, true, 0, 0},
     {"no top_logprobs", CONTENT("[{\"token\":\"Yes\",\"logprob\":-0.1}]"),
      REASON_UNPARSEABLE_VERDICT, true, 0, 0},

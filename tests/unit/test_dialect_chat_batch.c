@@ -33,10 +33,7 @@ static const struct shape shapes[] = {
      CHOICES("{\"index\":0,\"finish_reason\":\"abort\"}," CHOICE("1", L75, L25)),
      2,
      {BROKEN, GRADED(0.75)}},
-    {"without logprobs",
-     CHOICES("{\"index\":0,\"message\":{\"content\":\"Yes\"}}"),
-     1,
-     {UNUSABLE(UNPARSEABLE_VERDICT)}},
+    {"without logprobs", CHOICES("{\"index\":0,\"message\":{\"content\":\"Yes\"}}"), 1, {BLIND}},
     {"empty", "", 1, {BROKEN}},
 };
 

@@ -18,6 +18,9 @@ static const struct fixture_reply outages[] = {
     {.delay_us = 1000, .status = 429},
     {.delay_us = 1000, .outcome = TRANSPORT_BAD_REPLY},
     {.delay_us = 1000, .status = 200, .body = STR_INIT("<html>Back soon</html>")},
+    {.delay_us = 1000,
+     .status = 200,
+     .body = STR_INIT("{\"choices\":[{\"message\":{\"content\":\"Yes\"},\"logprobs\":null}]}")},
 };
 
 static void run_for(struct bench *b, int64_t us)
