@@ -31,8 +31,8 @@ static void what_is_in_it_is_found_and_nothing_else(void **state RBR_UNUSED)
         digests[i][0] = (uint8_t)rng_below(&rng, 40);
         digests[i][1] = (uint8_t)rng_below(&rng, 40);
     }
-    for (size_t step = 0; step < 20 * MANY; step++) {
-        size_t i = rng_below(&rng, step < 3 * MANY ? 50 : MANY);
+    for (size_t step = 0; step < (size_t)20 * MANY; step++) {
+        size_t i = rng_below(&rng, step < (size_t)3 * MANY ? 50 : MANY);
         struct flight *found = flights_find(&t, digests[i]);
         assert_ptr_equal(found, in[i] ? &flights[i] : NULL);
         flights[i].digest = digests[i];

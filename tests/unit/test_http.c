@@ -156,9 +156,8 @@ static struct server_reply answer(void *arg, const struct server_request *req)
     for (size_t i = 0; i < ARRAY_LEN(scripts); i++)
         if (strcmp(scripts[i].path, req->path) == 0)
             return scripts[i].reply;
-    size_t wait;
-    if (sscanf(req->path, "/wait-%zu", &wait) == 1 && wait < ARRAY_LEN(waits))
-        return wait_reply(wait);
+    if (strncmp(req->path, "/wait-", 6) == 0)
+        return wait_reply(strtoul(req->path + 6, NULL, 10));
     if (strcmp(req->path, "/two") == 0)
         return (struct server_reply){{two_replies, sizeof(two_replies)}, SERVER_KEEP, 20};
     if (strcmp(req->path, "/large-body") == 0)
