@@ -78,7 +78,7 @@ static void mark_best(const struct fit *fit, const struct fitted *f, bool *best)
 {
     const struct pairs *p = &f->pairs;
     const struct ordering *o = &fit->orderings->types[p->response_type];
-    bool top[ORDERING_LABELS_MAX];
+    bool top[ORDERING_LABELS_MAX] = {false};
     for (size_t i = 0; i < o->n; i++) {
         top[i] = true;
         for (size_t j = 0; j < o->n; j++)

@@ -35,19 +35,19 @@ static double loss_of(const struct sample *s, struct line at)
  * invertible. */
 static struct line newton_step(const struct sample *s, struct line at, double *ret_slope)
 {
-    double ga = 0, gb = 0, haa = 1e-12, hab = 0, hbb = 1e-12;
+    double g_a = 0, g_b = 0, h_aa = 1e-12, h_ab = 0, h_bb = 1e-12;
     for (size_t i = 0; i < s->n; i++) {
         double f = s->logit[i], q = 1 / (1 + exp(-(at.a * f + at.b)));
         double off = q - s->target[i], h = q * (1 - q);
-        ga += off * f;
-        gb += off;
-        haa += h * f * f;
-        hab += h * f;
-        hbb += h;
+        g_a += off * f;
+        g_b += off;
+        h_aa += h * f * f;
+        h_ab += h * f;
+        h_bb += h;
     }
-    double det = haa * hbb - hab * hab;
-    struct line step = {-(hbb * ga - hab * gb) / det, -(haa * gb - hab * ga) / det};
-    *ret_slope = ga * step.a + gb * step.b;
+    double det = h_aa * h_bb - h_ab * h_ab;
+    struct line step = {-(h_bb * g_a - h_ab * g_b) / det, -(h_aa * g_b - h_ab * g_a) / det};
+    *ret_slope = g_a * step.a + g_b * step.b;
     return step;
 }
 
@@ -56,11 +56,12 @@ static struct line fit_line(const struct sample *s, size_t positives)
     struct line at = {0, log(((double)positives + 1) / ((double)(s->n - positives) + 1))};
     double loss = loss_of(s, at);
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        double slope, length = 1;
+        double slope;
         struct line step = newton_step(s, at, &slope);
         if (!(slope < -1e-14 * (double)s->n))
             break;
-        for (int i = 0; i < HALVINGS_MAX; i++, length /= 2) {
+        for (int i = 0; i < HALVINGS_MAX; i++) {
+            double length = ldexp(1, -i);
             struct line next = {at.a + length * step.a, at.b + length * step.b};
             double there = loss_of(s, next);
             if (there < loss + 1e-4 * length * slope) {

@@ -1,8 +1,11 @@
 """`rbr eval`: every figure as scikit-learn's on the same numbers; perfect judgments; a grader asked, killed and asked again;
 calibration that the policy takes."""
 
+import contextlib
 import json
 import math
+import os
+import pty
 import random
 import re
 import subprocess
@@ -251,6 +254,25 @@ def test_what_was_asked_before_a_kill_is_not_asked_again(noisy, grader, tmp_path
     assert killed_at - before < 0.9 * (total - repeated) and repeated <= 400
     again = evaluate(*command[3:])
     assert grader.stats()["requests"] == before + total and again == found
+
+
+def test_a_bar_on_a_terminal(noisy, grader):
+    folder, *_ = noisy
+    grader.delay(0.02)
+    master, terminal = pty.openpty()
+    with subprocess.Popen([binary(), "eval", *map(str, ask(folder, grader))], stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
+        seen = b""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while block := os.read(master, 4096):
+                seen += block
+        assert process.wait() == 0
+    os.close(master)
+    bars = re.findall(rb"\r\[(=*) *\] +(\d+) %  (\d+) judged, \d+/s ", seen)
+    assert len(bars) >= 3, seen
+    shares = [int(share) for _, share, _ in bars]
+    assert shares == sorted(shares) and shares[-1] > shares[0] and all(abs(len(bar) - 24 * share / 100) <= 1 for (bar, *_), share in zip(bars, shares, strict=True))
+    assert b"questions asked" in seen.rpartition(b"\033[K")[2]
 
 
 # ---- calibration -------------------------------------------------------------------------------------

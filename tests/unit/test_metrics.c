@@ -56,14 +56,14 @@ static void test_all_counted_as_yes_can_be_best(void **state)
 
 static void test_what_has_no_value_is_nan(void **state)
 {
-    struct labelled noes[] = {{0.2, false}, {0.8, false}};
+    struct labelled negatives[] = {{0.2, false}, {0.8, false}};
     struct metrics m;
-    metrics_compute(noes, ARRAY_LEN(noes), 0.5, &m);
+    metrics_compute(negatives, ARRAY_LEN(negatives), 0.5, &m);
     near(m.accuracy, 0.5);
     assert_true(m.precision == 0);
     assert_true(isnan(m.recall) && isnan(m.f1) && isnan(m.auc));
     assert_true(isnan(m.best_f1) && isnan(m.best_threshold));
-    metrics_compute(noes, 0, 0.5, &m);
+    metrics_compute(negatives, 0, 0.5, &m);
     assert_true(isnan(m.accuracy) && isnan(m.brier) && isnan(m.calibration_error));
     (void)state;
 }
