@@ -9,7 +9,7 @@
 #include "fit/given.h"
 #include "worker/evaluation.h"
 #include "worker/hash_file.h"
-#include "worker/judging.h"
+#include "worker/judged_file.h"
 #include "worker/options.h"
 #include "worker/replace.h"
 
@@ -55,7 +55,7 @@ struct arguments {
 /* From the labels to what is printed. */
 struct evaluating {
     const struct arguments *args;
-    struct judging judging;
+    struct judged_file file;
     struct eval eval;
     struct given given; /* --judgments */
 };
@@ -158,7 +158,7 @@ static enum err_code read_given(struct given *g, const char *path, struct err *e
 }
 
 /* What was asked before takes the place of what nobody was asked; checks are answered already. */
-static enum err_code take_given(const struct evaluating *e, struct judging_row *row,
+static enum err_code take_given(const struct evaluating *e, struct judged_file_row *row,
                                 struct err *err)
 {
     struct judged *judged = &row->judge.result;
@@ -172,9 +172,9 @@ static enum err_code take_given(const struct evaluating *e, struct judging_row *
     return ERR_OK;
 }
 
-static void on_row(struct judging *j, struct judging_row *row)
+static void on_row(struct judged_file *j, struct judged_file_row *row)
 {
-    struct evaluating *e = CONTAINER_OF(j, struct evaluating, judging);
+    struct evaluating *e = CONTAINER_OF(j, struct evaluating, file);
     const struct judged *judged = &row->judge.result;
     struct err err;
     enum err_code code = e->args->judgments != NULL ? take_given(e, row, &err) : ERR_OK;
@@ -278,7 +278,7 @@ static enum err_code evaluate(struct evaluating *e, const struct policy *policy,
                               const struct settings_grader *grader, const struct settings *settings,
                               struct err *err)
 {
-    struct judging *j = &e->judging;
+    struct judged_file *j = &e->file;
     enum err_code code = ERR_OK;
     bool keeps = settings != NULL && settings->cache.path.n > 0;
     j->input = e->args->gold;
@@ -288,7 +288,7 @@ static enum err_code evaluate(struct evaluating *e, const struct policy *policy,
     if (e->args->judgments != NULL)
         code = read_given(&e->given, e->args->judgments, err);
     if (code == ERR_OK)
-        code = judging_run(j, policy, grader, settings, err);
+        code = judged_file_run(j, policy, grader, settings, err);
     if (code == ERR_OK && j->hopeless.code != ERR_OK)
         code =
             err_set(err, ERR_UNAVAILABLE, "%s; %" PRIu64 " rows were judged%s", j->hopeless.msg,
@@ -329,11 +329,11 @@ static int run(const struct arguments *a, const struct policy *policy,
     if (code != ERR_OK)
         (void)fprintf(stderr, "rbr eval: %s\n", err.msg);
     else
-        (void)fprintf(stderr, "%" PRIu64 " questions asked in %.1f s\n", e->judging.questions,
-                      e->judging.seconds);
-    if (e->judging.spent[0] != '\0')
-        (void)fprintf(stderr, "%s\n", e->judging.spent);
-    int exit_code = e->judging.refused > 0 ? EXIT_DATA : EXIT_DONE;
+        (void)fprintf(stderr, "%" PRIu64 " questions asked in %.1f s\n", e->file.questions,
+                      e->file.seconds);
+    if (e->file.spent[0] != '\0')
+        (void)fprintf(stderr, "%s\n", e->file.spent);
+    int exit_code = e->file.refused > 0 ? EXIT_DATA : EXIT_DONE;
     if (code != ERR_OK)
         exit_code = code == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
     given_done(&e->given);

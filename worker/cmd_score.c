@@ -8,7 +8,7 @@
 #include "reward/explain.h"
 #include "reward/message.h"
 #include "reward/reward.h"
-#include "worker/judging.h"
+#include "worker/judged_file.h"
 #include "worker/options.h"
 #include "worker/table.h"
 
@@ -45,7 +45,7 @@ struct arguments {
 
 struct scoring {
     const struct arguments *args;
-    struct judging judging;
+    struct judged_file file;
     struct buf packed; /* the reward in hand */
     uint64_t scored, failed;
     struct table *table;
@@ -97,7 +97,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 /* ---- output -----------------------------------------------------------------------------------
  */
 
-static void print_json(const struct scoring *s, const struct judging_row *row,
+static void print_json(const struct scoring *s, const struct judged_file_row *row,
                        enum message_style style, const char *before)
 {
     struct buf text;
@@ -112,7 +112,7 @@ static void print_json(const struct scoring *s, const struct judging_row *row,
     buf_done(&text);
 }
 
-static void print_explanation(const struct policy *policy, struct judging_row *row,
+static void print_explanation(const struct policy *policy, struct judged_file_row *row,
                               const struct reward *reward)
 {
     struct buf text;
@@ -123,7 +123,7 @@ static void print_explanation(const struct policy *policy, struct judging_row *r
     buf_done(&text);
 }
 
-static void print(struct scoring *s, struct judging_row *row, const struct reward *reward)
+static void print(struct scoring *s, struct judged_file_row *row, const struct reward *reward)
 {
     struct reward_summary summary;
     struct err err;
@@ -140,14 +140,14 @@ static void print(struct scoring *s, struct judging_row *row, const struct rewar
         (void)fputc('\n', stdout);
         break;
     case OUTPUT_EXPLAIN:
-        print_explanation(s->judging.grading.policy, row, reward);
+        print_explanation(s->file.grading.policy, row, reward);
         break;
     }
 }
 
-static void on_row(struct judging *j, struct judging_row *row)
+static void on_row(struct judged_file *j, struct judged_file_row *row)
 {
-    struct scoring *s = CONTAINER_OF(j, struct scoring, judging);
+    struct scoring *s = CONTAINER_OF(j, struct scoring, file);
     const struct policy *policy = j->grading.policy;
     struct reward reward;
     struct reward_envelope envelope = {
@@ -173,7 +173,7 @@ static void on_row(struct judging *j, struct judging_row *row)
 
 static void start_output(struct scoring *s)
 {
-    s->judging.progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+    s->file.progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
     if (s->args->output == OUTPUT_TABLE)
         s->table = table_new();
     buf_init(&s->packed, 16u << 20);
@@ -188,10 +188,9 @@ static void end_output(struct scoring *s)
     (void)fprintf(stderr,
                   "%" PRIu64 " scored, %" PRIu64 " failed, %" PRIu64 " refused; %" PRIu64
                   " questions asked in %.1f s\n",
-                  s->scored, s->failed, s->judging.refused, s->judging.questions,
-                  s->judging.seconds);
-    if (s->judging.spent[0] != '\0')
-        (void)fprintf(stderr, "%s\n", s->judging.spent);
+                  s->scored, s->failed, s->file.refused, s->file.questions, s->file.seconds);
+    if (s->file.spent[0] != '\0')
+        (void)fprintf(stderr, "%s\n", s->file.spent);
 }
 
 /* ---- set-up -----------------------------------------------------------------------------------
@@ -204,17 +203,17 @@ static int score(const struct arguments *args, const struct policy *policy,
     struct scoring *s = mem_alloc(sizeof(*s));
     int exit_code = EXIT_FAILED;
     s->args = args;
-    s->judging.input = args->input;
-    s->judging.use_known = args->use_labels;
-    s->judging.row = on_row;
+    s->file.input = args->input;
+    s->file.use_known = args->use_labels;
+    s->file.row = on_row;
     start_output(s);
-    if (judging_run(&s->judging, policy, grader, settings, &err) != ERR_OK) {
+    if (judged_file_run(&s->file, policy, grader, settings, &err) != ERR_OK) {
         (void)fprintf(stderr, "rbr score: %s\n", err.msg);
     } else {
         end_output(s);
-        exit_code = s->failed + s->judging.refused > 0 ? EXIT_DATA : EXIT_DONE;
-        if (s->judging.hopeless.code != ERR_OK) {
-            (void)fprintf(stderr, "rbr score: %s\n", s->judging.hopeless.msg);
+        exit_code = s->failed + s->file.refused > 0 ? EXIT_DATA : EXIT_DONE;
+        if (s->file.hopeless.code != ERR_OK) {
+            (void)fprintf(stderr, "rbr score: %s\n", s->file.hopeless.msg);
             exit_code = EXIT_FAILED;
         }
     }

@@ -2,19 +2,19 @@
  * common. Rows are handed on in the file's order. A grader that does not answer for 30 s ends it:
  * what was judged by then is handed on.
  *
- * The caller sets the first part of a zeroed struct judging (it is large: heap) and calls
- * judging_run, which blocks. Loop thread. */
-#ifndef RBR_WORKER_JUDGING_H
-#define RBR_WORKER_JUDGING_H
+ * The caller sets the first part of a zeroed struct judged_file (it is large: heap) and calls
+ * judged_file_run, which blocks. Loop thread. */
+#ifndef RBR_WORKER_JUDGED_FILE_H
+#define RBR_WORKER_JUDGED_FILE_H
 
 #include "worker/grading.h"
 #include "worker/lines.h"
 #include "worker/spending.h"
 
-enum { JUDGING_ROWS = 256 }; /* at a time */
+enum { JUDGED_FILE_ROWS = 256 }; /* at a time */
 
 /* A line of the file with its judgments. */
-struct judging_row {
+struct judged_file_row {
     struct arena arena; /* of the record; may be used until the row is handed on and back */
     struct record *record; /* NULL: refused, and said so */
     struct judge_req judge;
@@ -23,12 +23,12 @@ struct judging_row {
     bool done, dropped; /* private; dropped: the grader is down, it is not handed on */
 };
 
-struct judging {
+struct judged_file {
     /* set by the caller */
     const char *input; /* file, or - */
     bool use_known; /* the records' `propositions` are judgments */
     bool progress; /* show it on stderr */
-    void (*row)(struct judging *j, struct judging_row *row);
+    void (*row)(struct judged_file *f, struct judged_file_row *row);
     /* for the caller to read; `row` may count on */
     uint64_t judged, refused;
     uint64_t questions; /* asked of the grader */
@@ -39,15 +39,15 @@ struct judging {
     /* private */
     struct lines in;
     bool at_end;
-    struct judging_row rows[JUDGING_ROWS]; /* ring: [first, next) by number */
+    struct judged_file_row rows[JUDGED_FILE_ROWS]; /* ring: [first, next) by number */
     uint64_t first, next;
     int64_t started_us, next_progress_us;
 };
 
 /* `grader` NULL: only checks and known judgments count. The settings' ceiling of costs holds, and
  * their cache keeps the judgments when it has a path; NULL: neither. */
-enum err_code judging_run(struct judging *j, const struct policy *policy,
-                          const struct settings_grader *grader, const struct settings *settings,
-                          struct err *err) RBR_MUST_CHECK;
+enum err_code judged_file_run(struct judged_file *f, const struct policy *policy,
+                              const struct settings_grader *grader, const struct settings *settings,
+                              struct err *err) RBR_MUST_CHECK;
 
 #endif
