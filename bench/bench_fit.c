@@ -75,11 +75,12 @@ static void measure(size_t prompts, size_t features, size_t runs, const char *op
         loss = fit(&p, w);
         seconds[i] = (bench_cpu_us() - from) / 1e6;
     }
+    double median = bench_median(seconds, runs); /* sorts */
     bench_line_begin("fit");
     (void)printf(",\"optimizer\":\"%s\",\"pairs\":%zu,\"rows\":%zu,\"features\":%zu,\"runs\":%zu,"
                  "\"cpu_s\":%.4f,\"cpu_s_least\":%.4f,\"loss\":%.6f,\"rss_mib\":%.1f}\n",
-                 optimizer, p.n, p.n_rows, features, runs, bench_median(seconds, runs), seconds[0],
-                 loss, (double)bench_rss_bytes() / (1 << 20));
+                 optimizer, p.n, p.n_rows, features, runs, median, seconds[0], loss,
+                 (double)bench_rss_bytes() / (1 << 20));
     (void)fflush(stdout);
     pairs_done(&p);
     mem_free(w);
