@@ -103,20 +103,6 @@ struct printer {
     bool json;
 };
 
-static const struct header *find(const struct source_record *in, const char *name)
-{
-    for (size_t i = 0; i < in->n_headers; i++)
-        if (str_eq_folded(in->headers[i].name, str_z(name)))
-            return &in->headers[i];
-    return NULL;
-}
-
-static struct str header_value(const struct source_record *in, const char *name)
-{
-    const struct header *h = find(in, name);
-    return h != NULL ? h->value : (struct str){0};
-}
-
 /* Pads with spaces; control characters must not reach the terminal. */
 static void put_cell(struct buf *b, struct str s, size_t width)
 {
@@ -177,15 +163,15 @@ static enum err_code print_dead_letter(struct printer *p, const struct source_re
     if (p->json) {
         (void)buf_append_z(&p->text, "{");
         for (size_t i = 0; i < ARRAY_LEN(shown); i++)
-            put_member(&p->text, shown[i].name, header_value(in, shown[i].header));
+            put_member(&p->text, shown[i].name, source_header(in, str_z(shown[i].header)));
         (void)buf_printf(&p->text, ",\"bytes\":%zu}", in->value.n);
         return ERR_OK;
     }
-    put_cell(&p->text, header_value(in, "rbr-reason"), NAME_WIDTH);
-    put_cell(&p->text, header_value(in, "__connect.errors.topic"), 1);
-    put_cell(&p->text, header_value(in, "__connect.errors.partition"), 1);
-    put_cell(&p->text, header_value(in, "__connect.errors.offset"), 1);
-    put_cell(&p->text, header_value(in, "__connect.errors.exception.message"), 1);
+    put_cell(&p->text, source_header(in, STR("rbr-reason")), NAME_WIDTH);
+    put_cell(&p->text, source_header(in, STR("__connect.errors.topic")), 1);
+    put_cell(&p->text, source_header(in, STR("__connect.errors.partition")), 1);
+    put_cell(&p->text, source_header(in, STR("__connect.errors.offset")), 1);
+    put_cell(&p->text, source_header(in, STR("__connect.errors.exception.message")), 1);
     (void)buf_printf(&p->text, "(%zu bytes)", in->value.n);
     return ERR_OK;
 }
@@ -195,9 +181,9 @@ static enum err_code print_completion(struct printer *p, const struct source_rec
 {
     struct record_origin origin = {.topic = STR("?"), .offset = in->offset};
     struct refusal refusal;
-    struct record *r =
-        record_decode(&p->arena, in->value, record_format_of(header_value(in, "content-type")),
-                      &record_limits_default, &origin, &refusal);
+    struct record *r = record_decode(&p->arena, in->value,
+                                     record_format_of(source_header(in, STR("content-type"))),
+                                     &record_limits_default, &origin, &refusal);
     if (r == NULL) {
         char text[256];
         refusal_print(&refusal, text);
@@ -219,10 +205,10 @@ static void print(struct printer *p, const struct source_record *in, int32_t par
 {
     struct err err = {0};
     enum err_code code;
-    struct str type = header_value(in, "content-type");
+    struct str type = source_header(in, STR("content-type"));
     arena_reset(&p->arena);
     buf_reset(&p->text);
-    if (find(in, "rbr-reason") != NULL)
+    if (source_header(in, STR("rbr-reason")).n > 0)
         code = print_dead_letter(p, in);
     else if (str_find(type, STR("rbr.v1.Reward"), 0) != SIZE_MAX)
         code = print_reward(p, in, &err);

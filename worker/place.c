@@ -7,11 +7,6 @@
 #include "worker/kafka_setup.h"
 #include "worker/lines.h"
 
-enum {
-    WAIT_MS = 500,
-    SILENCE_MS = 60000, /* of brokers: then there is no more waiting */
-};
-
 /* "[FROM,TO)"; either may be left out. */
 static bool parse_range(struct str s, struct place *ret)
 {
@@ -59,56 +54,25 @@ static enum err_code read_file(struct reading *r, struct err *err)
     return code;
 }
 
-static enum err_code take_record(struct reading *r, const struct source_record *record,
-                                 int32_t partition, struct err *err)
+static bool take_record(void *arg, const struct source_record *record, int32_t partition,
+                        struct err *err)
 {
+    struct reading *r = arg;
     enum err_code code = r->take(r->arg, record->value, true, err);
     if (code != ERR_OK)
         (void)err_wrap(err, "%.*s partition %" PRId32 " offset %" PRId64, STR_ARGS(r->place->topic),
                        partition, record->offset);
     r->n++;
-    return code;
-}
-
-static enum err_code read_records(struct reading *r, struct kafka_reader *reader, struct err *err)
-{
-    struct source_record record;
-    int32_t partition;
-    enum err_code code = ERR_OK;
-    for (int silence_ms = 0; code == ERR_OK;) {
-        switch (kafka_reader_next(reader, WAIT_MS, &record, &partition, err)) {
-        case KAFKA_READ_RECORD:
-            silence_ms = 0;
-            code = take_record(r, &record, partition, err);
-            break;
-        case KAFKA_READ_NOTHING:
-            silence_ms += WAIT_MS;
-            if (silence_ms >= SILENCE_MS)
-                code = err_set(err, ERR_TIMEOUT,
-                               "topic %.*s: nothing came for %d s; are the brokers there?",
-                               STR_ARGS(r->place->topic), SILENCE_MS / 1000);
-            break;
-        case KAFKA_READ_END:
-            return ERR_OK;
-        case KAFKA_READ_FAILED:
-            code = err->code;
-            break;
-        }
-    }
-    return code;
+    return code == ERR_OK;
 }
 
 static enum err_code read_topic(struct reading *r, const struct settings *settings, struct err *err)
 {
     const struct kafka_range range = {KAFKA_EVERY_PARTITION, r->place->from, r->place->to};
     struct kafka_setup kafka;
-    struct kafka_reader *reader = NULL;
     kafka_setup_init(&kafka, &settings->kafka, false);
     enum err_code code =
-        kafka_reader_new_ranges(&kafka.config, r->place->topic, &range, 1, &reader, err);
-    if (code == ERR_OK)
-        code = read_records(r, reader, err);
-    kafka_reader_free(reader);
+        kafka_read_ranges(&kafka.config, r->place->topic, &range, 1, take_record, r, err);
     kafka_setup_done(&kafka);
     return code;
 }

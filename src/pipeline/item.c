@@ -55,18 +55,10 @@ size_t item_message_bytes(const struct item *it)
     return it->live.out.n + (it->shadow != NULL ? it->shadow->out.n : 0);
 }
 
-static struct str find_header(const struct source_record *in, struct str name)
-{
-    for (size_t i = 0; i < in->n_headers; i++)
-        if (str_eq_folded(in->headers[i].name, name))
-            return in->headers[i].value;
-    return (struct str){0};
-}
-
 /* Copies what the message needs of its input; false when the arena is full. */
 static bool keep_input(struct item *it, const struct source_record *in)
 {
-    struct str traceparent = find_header(in, STR("traceparent"));
+    struct str traceparent = source_header(in, STR("traceparent"));
     it->key = (struct str){0};
     if (in->key.p != NULL && !arena_copy(&it->live.arena, in->key, &it->key))
         return false;
@@ -77,7 +69,7 @@ static bool keep_input(struct item *it, const struct source_record *in)
 bool item_decode(struct item *it, const struct source_record *in,
                  const struct record_limits *limits, struct refusal *ret_refusal)
 {
-    enum record_format format = record_format_of(find_header(in, STR("content-type")));
+    enum record_format format = record_format_of(source_header(in, STR("content-type")));
     *ret_refusal = (struct refusal){.kind = REFUSAL_TOO_MUCH_MEMORY};
     it->record = NULL;
     if (keep_input(it, in))

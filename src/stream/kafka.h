@@ -35,6 +35,10 @@ struct kafka_config {
     struct str client_id;
     enum delivery delivery;
     enum kafka_start start;
+    const struct kafka_range
+        *ranges; /* of the input, outlive the source: where a partition starts
+                    that has committed nothing, instead of `start`; NULL: all */
+    size_t n_ranges;
     size_t record_bytes; /* larger ones are refused; 0: not said */
     bool embedded; /* the brokers are stream/kafka_mock.h's: they have no admin calls */
     const struct kafka_property *common, *consumer,

@@ -30,6 +30,9 @@ bool kafka_conf_set_str(rd_kafka_conf_t *conf, const char *name, struct str valu
 rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
                              struct err *err) RBR_MUST_CHECK;
 
+/* A consumer that joins no group, with the reader's defaults; NULL and *err. */
+rd_kafka_t *kafka_reader_client(const struct kafka_config *config, struct err *err) RBR_MUST_CHECK;
+
 /* Our error for librdkafka's: DENIED and FENCED end the worker, the rest is transient or permanent.
  */
 enum err_code kafka_err_code(rd_kafka_resp_err_t code);

@@ -36,13 +36,37 @@ static enum err_code lookup_failed(struct kafka_lookup *l, rd_kafka_resp_err_t c
     return err_set(&l->err, ours, "%s: %s", what, rd_kafka_err2str(code));
 }
 
-/* Where a partition starts: its committed offset while the log still has it, else what kafka.start
- * says. */
+/* Records that were to be read must be there; a partition without a range, and one that is done,
+ * may start anywhere. */
+static enum err_code start_of_range(struct kafka_lookup *l, rd_kafka_topic_partition_t *p,
+                                    int64_t low, int64_t high)
+{
+    const struct kafka_range *range = NULL;
+    for (size_t i = 0; i < l->n_ranges; i++)
+        if (l->ranges[i].partition == p->partition)
+            range = &l->ranges[i];
+    int64_t from = range == NULL || p->offset >= range->to ? high
+                   : p->offset >= 0                        ? p->offset
+                                                           : range->from;
+    p->offset = from;
+    if (from >= low && from <= high)
+        return ERR_OK;
+    return err_set(&l->err, ERR_RANGE,
+                   "%s[%" PRId32 "]: offset %" PRId64
+                   ", which is to be read, is outside the log [%" PRId64 ", %" PRId64
+                   "]; plan anew what is still there",
+                   p->topic, p->partition, from, low, high);
+}
+
+/* Where a partition starts: its committed offset while the log still has it, else what its range or
+ * kafka.start says. */
 static enum err_code start_offset(struct kafka_lookup *l, rd_kafka_topic_partition_t *p,
                                   int64_t low, int64_t high)
 {
     if (p->offset >= low && p->offset <= high)
         return ERR_OK;
+    if (l->n_ranges > 0)
+        return start_of_range(l, p, low, high);
     int64_t committed = p->offset;
     if (l->start == KAFKA_START_ERROR)
         return committed < 0

@@ -1,6 +1,7 @@
 /* Where the partitions of an assignment start: their committed offsets, with what is in the
- * metadata, while the log has them; else what kafka.start says. The calls block, for up to 10 s
- * each, so a look-up runs on a thread of libuv's pool and is read by its owner afterwards. */
+ * metadata, while the log has them; else the beginning of their range, or what kafka.start says.
+ * The calls block, for up to 10 s each, so a look-up runs on a thread of libuv's pool and is read
+ * by its owner afterwards. */
 #ifndef RBR_STREAM_KAFKA_LOOKUP_H
 #define RBR_STREAM_KAFKA_LOOKUP_H
 
@@ -12,6 +13,8 @@ struct kafka_lookup {
     uv_work_t work;
     rd_kafka_t *client;
     enum kafka_start start;
+    const struct kafka_range *ranges; /* as in struct kafka_config */
+    size_t n_ranges;
     rd_kafka_topic_partition_list_t *partitions; /* in: which; out: offset, metadata */
     int64_t *committed, *ends; /* out: of each; -1 where nothing is committed */
     struct err err;

@@ -6,7 +6,11 @@
 #include "base/mem.h"
 #include "stream/kafka_client.h"
 
-enum { METADATA_MS = 15000 };
+enum {
+    METADATA_MS = 15000,
+    WAIT_MS = 500,
+    SILENCE_MS = 60000, /* of brokers: then there is no more waiting */
+};
 
 /* ---- reader ------------------------------------------------------------------------------------
  */
@@ -52,7 +56,7 @@ static enum err_code assign(struct kafka_reader *r, struct str topic, struct err
                    rd_kafka_err2str(code));
 }
 
-static rd_kafka_t *new_client(const struct kafka_config *config, struct err *err)
+rd_kafka_t *kafka_reader_client(const struct kafka_config *config, struct err *err)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(config, reader_defaults, ARRAY_LEN(reader_defaults),
                                            config->consumer, config->n_consumer, err);
@@ -70,7 +74,7 @@ static enum err_code count(rd_kafka_t *client, struct str topic, int32_t *ret, s
 enum err_code kafka_reader_partitions(const struct kafka_config *config, struct str topic,
                                       int32_t *ret, struct err *err)
 {
-    rd_kafka_t *client = new_client(config, err);
+    rd_kafka_t *client = kafka_reader_client(config, err);
     if (client == NULL)
         return ERR_INVALID;
     enum err_code code = count(client, topic, ret, err);
@@ -101,7 +105,7 @@ enum err_code kafka_reader_new_ranges(const struct kafka_config *config, struct 
                                       const struct kafka_range *ranges, size_t n,
                                       struct kafka_reader **ret, struct err *err)
 {
-    rd_kafka_t *client = new_client(config, err);
+    rd_kafka_t *client = kafka_reader_client(config, err);
     if (client == NULL)
         return ERR_INVALID;
     struct kafka_reader *r = mem_alloc(sizeof(*r));
@@ -245,6 +249,45 @@ enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct
             break;
     }
     return what;
+}
+
+static enum err_code read_to_the_end(struct kafka_reader *r, struct str topic, kafka_take *take,
+                                     void *arg, struct err *err)
+{
+    struct source_record record;
+    int32_t partition;
+    err->code = ERR_OK;
+    for (int silence_ms = 0; silence_ms < SILENCE_MS;) {
+        switch (kafka_reader_next(r, WAIT_MS, &record, &partition, err)) {
+        case KAFKA_READ_RECORD:
+            silence_ms = 0;
+            if (!take(arg, &record, partition, err))
+                return err->code;
+            break;
+        case KAFKA_READ_NOTHING:
+            silence_ms += WAIT_MS;
+            break;
+        case KAFKA_READ_END:
+            return ERR_OK;
+        case KAFKA_READ_FAILED:
+            return err->code;
+        }
+    }
+    return err_set(err, ERR_TIMEOUT, "topic %.*s: nothing came for %d s; are the brokers there?",
+                   STR_ARGS(topic), SILENCE_MS / 1000);
+}
+
+enum err_code kafka_read_ranges(const struct kafka_config *config, struct str topic,
+                                const struct kafka_range *ranges, size_t n, kafka_take *take,
+                                void *arg, struct err *err)
+{
+    struct kafka_reader *r;
+    enum err_code code = kafka_reader_new_ranges(config, topic, ranges, n, &r, err);
+    if (code != ERR_OK)
+        return code;
+    code = read_to_the_end(r, topic, take, arg, err);
+    kafka_reader_free(r);
+    return code;
 }
 
 /* ---- writer ------------------------------------------------------------------------------------

@@ -40,6 +40,15 @@ void kafka_reader_end_once(struct kafka_reader *r);
 enum kafka_read kafka_reader_next(struct kafka_reader *r, int timeout_ms, struct source_record *ret,
                                   int32_t *ret_partition, struct err *err) RBR_MUST_CHECK;
 
+/* Takes a record; false ends the reading, with an error when it has set one. */
+typedef bool kafka_take(void *arg, const struct source_record *record, int32_t partition,
+                        struct err *err);
+
+/* All of these ranges, one record after another. ERR_TIMEOUT when nothing comes for a minute. */
+enum err_code kafka_read_ranges(const struct kafka_config *config, struct str topic,
+                                const struct kafka_range *ranges, size_t n, kafka_take *take,
+                                void *arg, struct err *err) RBR_MUST_CHECK;
+
 struct kafka_writer;
 
 enum err_code kafka_writer_new(const struct kafka_config *config, struct str topic,

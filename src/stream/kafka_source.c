@@ -514,7 +514,8 @@ static bool next(struct kafka_source *s, struct kafka_partition *p, struct sourc
             struct err err;
             (void)err_set(&err, ERR_RANGE,
                           "%s; the log no longer has what was to be read next: start again%s", text,
-                          s->start == KAFKA_START_ERROR
+                          s->lookup.n_ranges > 0 ? " with a new plan"
+                          : s->start == KAFKA_START_ERROR
                               ? " with kafka.start set to earliest or latest"
                               : ", and kafka.start decides where to go on");
             fail(s, &err);
@@ -637,6 +638,8 @@ enum err_code kafka_source_new(struct loop *loop, const struct kafka_config *con
     s->topic = mem_copy(config->input.p, config->input.n);
     s->look_again_us = CLOCK_NEVER;
     s->lookup.start = config->start;
+    s->lookup.ranges = config->ranges;
+    s->lookup.n_ranges = config->n_ranges;
     kafka_outage_init(&s->outage);
     use_client(s, client);
     *ret = s;

@@ -31,6 +31,9 @@ struct source_record {
     void *impl; /* released by source->release */
 };
 
+/* The value of its first header of that name, which matches folded; n == 0 when there is none. */
+struct str source_header(const struct source_record *r, struct str name);
+
 struct source_partition {
     struct str topic; /* valid while assigned */
     int32_t partition;

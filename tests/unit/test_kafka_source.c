@@ -25,6 +25,9 @@ enum who {
     BROKEN, /* its look-ups fail at first */
     SMALL_QUEUE,
     LEFT_ALONE, /* freed while assigned */
+    RANGES, /* of partition 0, where nothing is committed; 1 is none of its own */
+    RANGE_DONE, /* committed beyond it, and beyond the log */
+    RANGE_GONE, /* its beginning is not in the log */
     COHORT,
 };
 
@@ -45,7 +48,12 @@ static const struct {
     [BROKEN] = {"broken", 1, KAFKA_START_EARLIEST, -1},
     [SMALL_QUEUE] = {"small-queue", 1, KAFKA_START_EARLIEST, -1},
     [LEFT_ALONE] = {"left-alone", 1, KAFKA_START_EARLIEST, -1},
+    [RANGES] = {"ranges", 2, KAFKA_START_ERROR, -1},
+    [RANGE_DONE] = {"range-done", 1, KAFKA_START_ERROR, 100},
+    [RANGE_GONE] = {"range-gone", 1, KAFKA_START_ERROR, -1},
 };
+
+static const struct kafka_range range = {0, 3, 5}, range_gone = {0, 50, 60};
 
 static struct watched_source sources[COHORT];
 
@@ -85,6 +93,10 @@ static struct kafka_config config_of(enum who who)
 {
     struct kafka_config config = kafka_fixture_config(&fixture, cohort[who].topic);
     config.start = cohort[who].start;
+    if (who == RANGES || who == RANGE_DONE || who == RANGE_GONE) {
+        config.ranges = who == RANGE_GONE ? &range_gone : &range;
+        config.n_ranges = 1;
+    }
     if (who == SMALL_QUEUE) {
         config.consumer = small_queue;
         config.n_consumer = ARRAY_LEN(small_queue);
@@ -109,7 +121,7 @@ static int start(void **state RBR_UNUSED)
     for (enum who who = 0; who < COHORT; who++)
         kafka_fixture_listen(&fixture, &sources[who]);
     for (enum who who = 0; who < COHORT; who++)
-        if (who == NO_OFFSET || who == BEYOND)
+        if (who == NO_OFFSET || who == BEYOND || who == RANGE_GONE)
             assert_true(kafka_fixture_until(&fixture, &sources[who].failed, 1));
         else
             assert_true(kafka_fixture_until(&fixture, &sources[who].assigned, 1));
@@ -141,6 +153,8 @@ static void an_assignment_starts_where_it_should(void **state RBR_UNUSED)
         {BEYOND_EARLIEST, 1, {0}, {NULL}},
         {BEYOND_LATEST, 1, {RECORDS}, {NULL}},
         {BROKEN, 1, {0}, {""}},
+        {RANGES, 2, {3, RECORDS}, {""}},
+        {RANGE_DONE, 1, {RECORDS}, {NULL}},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct watched_source *w = &sources[cases[i].who];
@@ -169,6 +183,9 @@ static void a_start_that_is_not_decided_fails_by_name(void **state RBR_UNUSED)
         {BEYOND, ERR_RANGE,
          "beyond[0]: the committed offset 100 is outside the log [0, 5] and kafka.start is error; "
          "set it to earliest or latest to go on"},
+        {RANGE_GONE, ERR_RANGE,
+         "range-gone[0]: offset 50, which is to be read, is outside the log [0, 5]; plan anew what "
+         "is still there"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct watched_source *w = &sources[cases[i].who];
