@@ -48,3 +48,12 @@ uint32_t digests_put(struct digests *d, const uint8_t digest[DIGEST_BYTES], uint
     d->n++;
     return value;
 }
+
+bool digests_find(const struct digests *d, const uint8_t digest[DIGEST_BYTES], uint32_t *ret)
+{
+    const struct digests_place *place = d->n > 0 ? find(d, digest) : NULL;
+    if (place == NULL || !place->used)
+        return false;
+    *ret = place->value;
+    return true;
+}

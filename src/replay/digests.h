@@ -29,4 +29,8 @@ void digests_done(struct digests *d);
 uint32_t digests_put(struct digests *d, const uint8_t digest[DIGEST_BYTES],
                      uint32_t value) RBR_MUST_CHECK;
 
+/* False: there is no number for it. */
+bool digests_find(const struct digests *d, const uint8_t digest[DIGEST_BYTES],
+                  uint32_t *ret) RBR_MUST_CHECK;
+
 #endif
