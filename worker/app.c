@@ -146,6 +146,16 @@ static bool enough(struct app *a, int64_t now)
     return s.committed >= a->config.stop_after;
 }
 
+/* True when the replay is done; else when it is to be looked at again. */
+static bool mind_replay(struct app *a, int64_t now, int64_t *ret_due)
+{
+    *ret_due = CLOCK_NEVER;
+    if (a->replay == NULL)
+        return false;
+    *ret_due = replay_tick(a->replay, now);
+    return replay_finished(a->replay);
+}
+
 static bool is_hopeless(struct app *a)
 {
     return a->config.hurried && !a->stopping && grading_is_hopeless(&a->grading, &a->hopeless);
@@ -160,9 +170,13 @@ static int64_t maintain(void *arg)
     (void)grading_tick(&a->grading); /* what it settles, the pipeline takes now */
     int64_t due = pipeline_tick(a->pipeline);
     int64_t grader_due = grading_tick(&a->grading); /* what was admitted is asked now */
-    if (atomic_load(&signals) > 0 || enough(a, now) || is_hopeless(a) ||
+    int64_t replay_due;
+    bool replayed = mind_replay(a, now, &replay_due);
+    if (atomic_load(&signals) > 0 || enough(a, now) || replayed || is_hopeless(a) ||
         pipeline_error(a->pipeline) != NULL)
         stop(a, now);
+    if (a->config.watch != NULL)
+        a->config.watch(a->config.watch_arg, a);
     if (now >= a->next_report_us)
         report(a, now);
     if (now >= a->next_usage_us)
@@ -171,7 +185,8 @@ static int64_t maintain(void *arg)
     bool finished = pipeline_finished(a->pipeline) && grading_is_idle(&a->grading);
     if (finished || (a->stopping && now >= a->give_up_us))
         loop_stop(&a->grading.loop);
-    return due < grader_due ? due : grader_due;
+    due = due < grader_due ? due : grader_due;
+    return due < replay_due ? due : replay_due;
 }
 
 /* ---- building ---------------------------------------------------------------------------------
@@ -182,10 +197,14 @@ static enum err_code join_kafka(struct app *a, struct err *err)
     struct kafka_config *kafka = &a->kafka.config;
     kafka_setup_init(&a->kafka, &a->config.settings->kafka, a->config.embedded);
     kafka->record_bytes = 4 * a->config.settings->limits.completion_bytes;
+    if (a->replay != NULL)
+        kafka->ranges = replay_ranges(a->replay, &kafka->n_ranges);
     enum err_code code = kafka_source_new(&a->grading.loop, kafka, &a->source, err);
     if (code == ERR_OK)
         code =
             kafka_sink_new(&a->grading.loop, a->source, kafka, CONNECT_TIMEOUT_US, &a->sink, err);
+    if (code == ERR_OK && a->replay != NULL)
+        code = replay_watch(a->replay, &a->grading.loop, kafka, err);
     return code;
 }
 
@@ -197,9 +216,12 @@ static struct source *source_of(struct app *a)
         .kafka = &a->kafka.config,
         .topics = s->cache.restore_from.items,
         .n_topics = s->cache.restore_from.n,
+        .since_ms = a->config.replay != NULL ? a->config.replay->restore_since_ms : 0,
         .wait_us = s->cache.restore_wait_us,
     };
     struct source *source = kafka_source_port(a->source);
+    if (a->replay != NULL)
+        source = replay_source(a->replay, source);
     if (restore.n_topics == 0)
         return source;
     a->restore = restore_new(&a->grading.loop, source, a->grading.cache, &restore);
@@ -244,6 +266,8 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
         grading_init(&a->grading, config->policy, &config->settings->graders[0], maintain, a, err);
     if (code != ERR_OK)
         return code;
+    if (config->replay != NULL)
+        a->replay = replay_new(config->replay);
     code = grading_watch(&a->grading, config->settings, err);
     if (code == ERR_OK)
         code = open_blackbox(a, err);
@@ -257,6 +281,8 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
     grading_keep(&a->grading, config->settings);
     struct pipeline_config pipeline = pipeline_config(config->settings, a->source);
     pipeline.blackbox = a->blackbox;
+    if (config->replay != NULL)
+        pipeline.replay_id = config->replay->id;
     a->pipeline = pipeline_new(&pipeline, &a->grading.judge, source_of(a), kafka_sink_port(a->sink),
                                &clock_real);
     return ERR_OK;
@@ -291,6 +317,7 @@ void app_done(struct app *a)
     kafka_sink_free(a->sink);
     restore_free(a->restore);
     kafka_source_free(a->source);
+    replay_free(a->replay);
     kafka_setup_done(&a->kafka);
     blackbox_close(a->blackbox);
     grading_done(&a->grading);

@@ -12,10 +12,13 @@
 #define RBR_WORKER_APP_H
 
 #include "pipeline/pipeline.h"
+#include "replay/replay.h"
 #include "replay/restore.h"
 #include "stream/kafka.h"
 #include "worker/grading.h"
 #include "worker/kafka_setup.h"
+
+struct app;
 
 struct app_config {
     const struct settings *settings;
@@ -24,6 +27,9 @@ struct app_config {
     bool quiet; /* no progress lines in the log */
     bool hurried; /* end with an error when the grader is down for long (grading.h) */
     uint64_t stop_after; /* stop when this many records are committed; 0: never */
+    const struct manifest *replay; /* stop when it is done; NULL: live traffic */
+    void (*watch)(void *arg, const struct app *a); /* in every turn of the loop; may be NULL */
+    void *watch_arg;
 };
 
 struct app {
@@ -31,6 +37,7 @@ struct app {
     struct grading grading;
     struct kafka_setup kafka;
     struct kafka_source *source;
+    struct replay *replay; /* NULL: live traffic */
     struct restore *restore; /* NULL: none */
     struct kafka_sink *sink;
     struct blackbox *blackbox; /* NULL: none */

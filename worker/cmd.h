@@ -21,6 +21,7 @@ int cmd_eval(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_produce(int argc, char **argv);
 int cmd_cache(int argc, char **argv);
 int cmd_grader(int argc, char **argv);

@@ -90,7 +90,7 @@ static enum err_code add_endpoints(struct grading *g, const struct settings_grad
 }
 
 /* A price in millionths of a USD per million tokens is as many pico-USD a token. */
-static struct price price_of_grader(const struct settings_grader *config)
+struct price grading_price(const struct settings_grader *config)
 {
     struct price p = {.known = config->price_input != SETTINGS_UNSET};
     if (!p.known)
@@ -142,7 +142,7 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .attempts_max = (unsigned)config->attempts,
         .backoff_min_us = 500000,
         .backoff_max_us = 8000000,
-        .price = price_of_grader(config),
+        .price = grading_price(config),
         .spend = &g->spend,
     };
     return grader_new(&grader, http_transport(g->http), &clock_real,

@@ -26,6 +26,9 @@ struct grading {
 enum err_code grading_check(const struct settings_grader *config, const struct policy *policy,
                             struct err *err) RBR_MUST_CHECK;
 
+/* What its tokens cost, as the settings say. */
+struct price grading_price(const struct settings_grader *config);
+
 /* `config` NULL: no grader. `maintain` is the loop's (loop.h). */
 enum err_code grading_init(struct grading *g, const struct policy *policy,
                            const struct settings_grader *config, int64_t (*maintain)(void *arg),

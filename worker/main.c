@@ -20,8 +20,9 @@ static const struct command commands[] = {
     {"check", cmd_check, "lint settings and policy; --probe asks the graders"},
     {"tail", cmd_tail, "print a topic of rewards, completions or dead letters"},
     {"compare", cmd_compare, "what changed between two sets of rewards: files or topics"},
+    {"replay", cmd_replay, "judge records of the past again, under another policy"},
     {"produce", cmd_produce, "write a JSONL file of completions into the input topic"},
-    {"cache", cmd_cache, "look into the file of kept judgments"},
+    {"cache", cmd_cache, "look into the file of kept judgments, or fill it"},
     {"grader", cmd_grader, "the stand-in grader as a server (looks for words; no judge)"},
 };
 

@@ -8,7 +8,7 @@ static void rule(struct ruling *r)
     it->awaited--;
     if (it->partition == NULL)
         return;
-    ruling_make_reward(r, clock_wall_ms(it->judging->clock));
+    ruling_make_reward(r, it->judging->replay_id, clock_wall_ms(it->judging->clock));
     if (it->awaited == 0)
         item_let_go(it);
 }
@@ -49,7 +49,7 @@ static bool begin(struct ruling *r, struct judge *judge, const struct judge_req 
         .record = it->record,
         .arena = &r->arena,
         .deadline_us = it->received_us + it->judging->record_deadline_us,
-        .expires_us = item_expires_us(it),
+        .expires_us = it->judging->replay_id.n > 0 ? CLOCK_NEVER : item_expires_us(it),
         .first = first,
         .done = on_judged,
     };

@@ -21,6 +21,7 @@ struct judging {
     const struct clock *clock;
     struct blackbox *blackbox; /* NULL: none */
     int64_t record_deadline_us, shadow_wait_us;
+    struct str replay_id; /* goes into rewards; n == 0: live traffic */
     void (*ruled)(struct item *it);
 };
 

@@ -693,6 +693,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct judge
         .blackbox = config->blackbox,
         .record_deadline_us = config->record_deadline_us,
         .shadow_wait_us = config->shadow_wait_us,
+        .replay_id = config->replay_id,
         .ruled = on_ruled,
     };
     p->source = source;

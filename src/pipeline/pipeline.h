@@ -40,6 +40,9 @@ struct pipeline_config {
     struct blackbox *blackbox; /* NULL: none; outlives the pipeline */
     struct judge *shadow; /* judges every record too (judging.h); NULL: none; likewise */
     int64_t shadow_wait_us;
+    /* n == 0: live traffic. Otherwise the records are history: until when they were wanted
+     * (deadline_ms) is not asked, and the id is in every reward. Outlives the pipeline. */
+    struct str replay_id;
 };
 
 extern const struct pipeline_config pipeline_config_default;

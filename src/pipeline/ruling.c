@@ -173,7 +173,7 @@ static enum err_code encode(struct ruling *r, const struct reward *reward,
     return code;
 }
 
-void ruling_make_reward(struct ruling *r, int64_t now_ms)
+void ruling_make_reward(struct ruling *r, struct str replay_id, int64_t now_ms)
 {
     const struct policy *policy = r->judge.judge->policy;
     const struct item *it = r->item;
@@ -185,6 +185,7 @@ void ruling_make_reward(struct ruling *r, int64_t now_ms)
         .received_at_ms = it->received_ms,
         .scored_at_ms = now_ms,
         .queue_ms = (uint32_t)((r->judge.started_us - it->received_us) / 1000),
+        .replay_id = replay_id,
         .traceparent = it->traceparent.n > 0 ? it->traceparent : it->record->traceparent,
     };
     struct piece headers[REWARD_HEADERS][2];

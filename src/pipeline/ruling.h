@@ -33,8 +33,8 @@ void ruling_init(struct ruling *r, struct item *it, enum sink_topic rewards, siz
 void ruling_reset(struct ruling *r);
 void ruling_done(struct ruling *r);
 
-/* Becomes a reward from what the judge found. */
-void ruling_make_reward(struct ruling *r, int64_t now_ms);
+/* Becomes a reward from what the judge found; `replay_id` n == 0: of live traffic. */
+void ruling_make_reward(struct ruling *r, struct str replay_id, int64_t now_ms);
 
 /* Becomes a dead letter: key, value and headers as they came, plus why. `in` NULL: by reference
  * only (the value is gone or too large to keep); then key and value are null. */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "obs/log.h"
 #include "reward/kept.h"
+#include "stream/kafka_ranges.h"
 #include "stream/kafka_reader.h"
 #include "stream/relay.h"
 
@@ -137,13 +138,23 @@ static struct kafka_range *ranges_of(const struct restore *r, const struct progr
     return ranges;
 }
 
-static void keep_progress(struct progress *p, int32_t n)
+/* Where the topic's partitions are to be read from, those that were not read before. */
+static enum err_code begin_topic(const struct restore *r, struct str name, struct progress *p,
+                                 struct err *err)
 {
-    if (n <= p->n)
-        return;
-    p->next = mem_resize(p->next, (size_t)n * sizeof(*p->next));
-    for (; p->n < n; p->n++)
-        p->next[p->n] = 0;
+    const struct kafka_point now = {KAFKA_POINT_END, 0};
+    const struct kafka_point since = {
+        r->config.since_ms > 0 ? KAFKA_POINT_TIME : KAFKA_POINT_BEGINNING, r->config.since_ms};
+    struct kafka_range *ranges;
+    size_t n;
+    enum err_code code = kafka_ranges(r->config.kafka, name, since, now, &ranges, &n, err);
+    if (code != ERR_OK)
+        return code;
+    p->next = mem_resize(p->next, n * sizeof(*p->next));
+    for (; p->n < (int32_t)n; p->n++)
+        p->next[p->n] = ranges[p->n].from;
+    mem_free(ranges);
+    return ERR_OK;
 }
 
 static enum err_code read_topic(struct restore *r, size_t topic, struct err *err)
@@ -152,19 +163,18 @@ static enum err_code read_topic(struct restore *r, size_t topic, struct err *err
     struct str name = r->config.topics[topic];
     struct progress *p = &r->progress[topic];
     struct kafka_reader *reader = NULL;
-    int32_t input, n;
+    int32_t input;
     size_t n_ranges;
     enum err_code code = kafka_reader_partitions(kafka, kafka->input, &input, err);
     if (code == ERR_OK)
-        code = kafka_reader_partitions(kafka, name, &n, err);
+        code = begin_topic(r, name, p, err);
     if (code != ERR_OK)
         return code;
-    keep_progress(p, n);
-    if (n != input)
+    if (p->n != input)
         log_info("restore.partitions",
                  "%.*s has %" PRId32 " partitions and the input %" PRId32 ": all of it is read",
-                 STR_ARGS(name), n, input);
-    struct kafka_range *ranges = ranges_of(r, p, n == input, &n_ranges);
+                 STR_ARGS(name), p->n, input);
+    struct kafka_range *ranges = ranges_of(r, p, p->n == input, &n_ranges);
     code = kafka_reader_new_ranges(kafka, name, ranges, n_ranges, &reader, err);
     if (code == ERR_OK)
         code = read_all(r, reader, p, err);

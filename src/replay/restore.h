@@ -21,6 +21,7 @@ struct restore_config {
     const struct kafka_config *kafka; /* brokers and input; outlives the restore */
     const struct str *topics; /* of rewards; likewise */
     size_t n_topics;
+    int64_t since_ms; /* rewards from then on, by their timestamps; 0: all */
     int64_t wait_us; /* CLOCK_NEVER: until all is there */
 };
 

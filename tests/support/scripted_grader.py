@@ -6,7 +6,7 @@ one wrong byte in the prompt, or an answer that went to the wrong question, give
 Misbehaviour: a prompt that holds `[[do:NAME]]` gets BEHAVIOURS[NAME]; `[[do:NAME*N]]` only the first N times, then a
 normal answer. `Grader.mode(NAME)` makes every request misbehave, `Grader.mode(None)` ends that.
 
-A worker that is given `url/NAME` is counted by that name: `Grader.stats()["in_flight_of"][NAME]`. With
+A worker that is given `url/NAME` is counted by that name: `Grader.stats()["in_flight_of"][NAME]`, `["requests_of"]`. With
 `Grader.count_repeats()`, stats()["repeated"] is how many requests asked what had been asked before.
 
     python scripted_grader.py PORT     # 0: any; prints the port
@@ -234,6 +234,7 @@ class Server:
         self.delay = 0.0
         self.counts = collections.Counter()
         self.in_flight_of = collections.Counter()
+        self.requests_of = collections.Counter()
         self.counting = False
         self.asked = set()  # hashes of prompts
         self.repeated = 0
@@ -288,7 +289,7 @@ class Server:
         if path == "/_bodies":
             return [base64.b64encode(b).decode() for b in self.bodies]
         return {"requests": self.requests, "in_flight": self.in_flight, "peak": self.peak,
-                "in_flight_of": self.in_flight_of, "repeated": self.repeated}
+                "in_flight_of": self.in_flight_of, "requests_of": self.requests_of, "repeated": self.repeated}
 
 
 class Connection(asyncio.Protocol):
@@ -358,6 +359,7 @@ class Connection(asyncio.Protocol):
         s = self.server
         s.in_flight += 1
         s.in_flight_of[self.name] += 1
+        s.requests_of[self.name] += 1
         s.peak = max(s.peak, s.in_flight)
 
     def end(self):
