@@ -89,7 +89,8 @@ static void report(struct app *a, int64_t now)
              " lost=%" PRIu64 " in_flight=%zu bytes=%zu held_by=%s windows_full=%zu partitions=%zu"
              " aborted=%" PRIu64 " grader_requests=%" PRIu64 " grader_retries=%" PRIu64
              " grader_joined=%" PRIu64
-             " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu grader_endpoints=%zu/%zu"
+             " grader_in_flight=%zu grader_limit=%zu grader_tokens=%zu grader_queued=%zu"
+             " grader_endpoints=%zu/%zu"
              " grader_down=%.0fs grader_held=%s cache_hits=%" PRIu64 " cache_misses=%" PRIu64
              " cache_stored=%" PRIu64 " cache_errors=%" PRIu64 " canary_rounds=%" PRIu64
              " canary_failed=%" PRIu64,
@@ -98,9 +99,9 @@ static void report(struct app *a, int64_t now)
              settled(&s, STATUS_SKIPPED), settled(&s, STATUS_EXPIRED), s.dead_letters,
              s.settled_early, s.already_done, s.maps_refused, s.lost, s.in_flight, s.bytes,
              s.held_by, s.windows_full, s.partitions, s.batches_aborted, g.requests, g.retries,
-             g.joined, g.in_flight, g.limit, g.queued, g.endpoints_working, a->grading.n_endpoints,
-             down_seconds, held, c->hits, c->misses, c->stored, c->errors, canaries.rounds,
-             canaries.failed);
+             g.joined, g.in_flight, g.limit, g.tokens_in_flight, g.queued, g.endpoints_working,
+             a->grading.n_endpoints, down_seconds, held, c->hits, c->misses, c->stored, c->errors,
+             canaries.rounds, canaries.failed);
     a->reported = s;
 }
 

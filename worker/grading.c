@@ -138,6 +138,7 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .n_endpoints = g->n_endpoints,
         .max_in_flight = config->max_in_flight,
         .fixed_in_flight = config->fixed_in_flight,
+        .max_tokens_in_flight = config->max_tokens_in_flight,
         .request_timeout_us = config->total_timeout_us,
         .attempts_max = (unsigned)config->attempts,
         .backoff_min_us = 500000,

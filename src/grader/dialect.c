@@ -83,6 +83,14 @@ void dialect_add_shared(struct dialect_body *body, const struct prompt *p)
     add_pieces(body, p, 0, shared_pieces(p), (struct str){0});
 }
 
+size_t dialect_shared_bytes(const struct prompt *p)
+{
+    size_t bytes = p->messages_head.n;
+    for (size_t i = 0; i < shared_pieces(p); i++)
+        bytes += p->pieces[i].n;
+    return bytes;
+}
+
 void dialect_add_own(struct dialect_body *body, const struct prompt *p, struct str question)
 {
     add_pieces(body, p, shared_pieces(p), p->n_pieces, question);

@@ -112,6 +112,8 @@ void dialect_add_pieces(struct dialect_body *body, const struct prompt *p, struc
 void dialect_add_shared(struct dialect_body *body, const struct prompt *p);
 void dialect_add_own(struct dialect_body *body, const struct prompt *p, struct str question);
 
+size_t dialect_shared_bytes(const struct prompt *p); /* of what all questions share */
+
 /* For decision APIs: the shared part as a JSON value, text or (layout `chat`) messages; and the
  * questions: each its opening, its own part, and "} */
 void dialect_add_state(struct dialect_body *body, const struct prompt *p);

@@ -1,5 +1,7 @@
 #include "grader/dispatch.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "grader/call.h"
 #include "grader/group.h"
@@ -44,7 +46,22 @@ void dispatch_done(struct grader *g)
     }
 }
 
-static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64_t now)
+/* What a server has to read for a call. */
+static struct prefill_request prefill_of(const struct grader_call *c)
+{
+    const struct prompt *p = c->group->prompt;
+    struct prefill_request r = {.shared = dialect_shared_bytes(p)};
+    uint64_t content, policy;
+    memcpy(&content, p->content_hash, sizeof(content));
+    memcpy(&policy, p->policy->hash, sizeof(policy));
+    r.key = (content ^ policy) | 1;
+    for (size_t i = 0; i < c->n_asked; i++)
+        r.own += p->shared_bytes - r.shared + p->policy->propositions[c->asked[i]].question.n;
+    return r;
+}
+
+static void send(struct grader *g, struct grader_call *c, size_t endpoint,
+                 const struct prefill_request *prefill, int64_t now)
 {
     struct grader_group *group = c->group;
     struct attempt *a = take_attempt(g);
@@ -77,7 +94,7 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint, int64
     g->stats.requests++;
     g->stats.in_flight++;
     retry_budget_request(&g->budget);
-    pool_start(&g->pool, endpoint);
+    pool_start(&g->pool, endpoint, prefill, now, &a->flight);
     g->transport->send(g->transport, &a->req);
 }
 
@@ -86,10 +103,11 @@ void dispatch_start(struct grader *g, int64_t now)
     struct grader_call *c;
     while ((c = queue_first(&g->queue)) != NULL) {
         size_t endpoint;
-        if (!hold_lets(g) || !pool_pick(&g->pool, c->group->prompt, c->avoid, &endpoint))
+        const struct prefill_request prefill = prefill_of(c);
+        if (!hold_lets(g) || !pool_pick(&g->pool, c->group->prompt, &prefill, c->avoid, &endpoint))
             return;
         queue_serve(&g->queue, c);
         call_take_out(g, c);
-        send(g, c, endpoint, now);
+        send(g, c, endpoint, &prefill, now);
     }
 }

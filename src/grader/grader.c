@@ -48,9 +48,11 @@ struct str grader_model(const struct grader *g)
 void grader_stats(const struct grader *g, struct grader_stats *ret)
 {
     *ret = g->stats;
-    ret->limit = 0;
-    for (size_t i = 0; i < g->config.n_endpoints; i++)
+    ret->limit = ret->tokens_in_flight = 0;
+    for (size_t i = 0; i < g->config.n_endpoints; i++) {
         ret->limit += limiter_limit(&g->pool.endpoints[i].limiter);
+        ret->tokens_in_flight += g->pool.endpoints[i].prefill.tokens;
+    }
     ret->endpoints_working = pool_working(&g->pool);
     ret->outages = g->pool.outages;
     ret->probes = g->pool.probes;
@@ -147,6 +149,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
         .n = config->n_endpoints,
         .max_in_flight = config->max_in_flight,
         .fixed_in_flight = config->fixed_in_flight,
+        .max_tokens_in_flight = config->max_tokens_in_flight,
         .request_timeout_us = config->request_timeout_us,
         .dialect = dialect,
         .frame = &g->frame,

@@ -42,6 +42,7 @@ struct grader_config {
     size_t n_endpoints;
     size_t max_in_flight; /* per endpoint: the limiter's ceiling */
     bool fixed_in_flight; /* true: the limit is max_in_flight always; false: additive increase */
+    size_t max_tokens_in_flight; /* of prompts, per endpoint, estimated (prefill.h); 0: no bound */
     int64_t request_timeout_us; /* one attempt */
     unsigned attempts_max; /* per question; 3 */
     int64_t backoff_min_us, backoff_max_us; /* 500 ms, 8 s */
@@ -127,6 +128,7 @@ struct grader_stats {
     uint64_t joined; /* judgments by the answer to another's request */
     struct usage used, hour; /* ever, and in the last hour; probes included */
     bool has_price; /* else their costs are 0 */
+    size_t tokens_in_flight; /* now; of prompts, estimated */
     size_t queued, in_flight, limit; /* now; limit is the sum over endpoints */
     size_t endpoints_working; /* now; none: it is down */
     size_t probes_in_flight; /* not counted elsewhere */

@@ -61,6 +61,7 @@ struct grader_call {
 struct attempt {
     struct transport_req req;
     struct dialect_body body;
+    struct pool_flight flight;
     struct grader *grader;
     struct grader_call *call;
     struct bill bill;

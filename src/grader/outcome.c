@@ -239,7 +239,7 @@ void outcome_on_reply(struct transport_req *req)
     struct failure f = ok ? read_reply(g, c, req, &reply, now) : read_failure(g, a, now);
 
     account(g, a, &reply, now);
-    pool_end(&g->pool, (size_t)c->endpoint, req, &f, c->sent_us, now);
+    pool_end(&g->pool, &a->flight, req, &f, now);
     g->stats.in_flight--;
     c->attempt = NULL;
     c->avoid = f.elsewhere ? c->endpoint : POOL_NOBODY;

@@ -8,7 +8,7 @@
 #include "base/sha256.h"
 #include "obs/log.h"
 
-enum { PROBES_MAX = 16, REPLY_ARENA_MAX = 64 * 1024 * 1024 };
+enum { PROBES_MAX = 16, REPLY_ARENA_MAX = 64 * 1024 * 1024, TOKENS_LIKE_A_REQUEST = 1000 };
 
 /* One probe in the air. */
 struct pool_probe {
@@ -327,15 +327,30 @@ static uint64_t key_of(const struct prompt *prompt)
     return prompt->prompt_hash ^ policy;
 }
 
-bool pool_pick(struct pool *p, const struct prompt *prompt, int avoid, size_t *ret)
+/* As it would be with this request. Tokens to be read weigh like requests, a thousand like one, so
+ * that where a long prompt has been read already much may wait before it is read elsewhere. */
+static double load_with(const struct pool_endpoint *e, const struct prefill_request *r)
+{
+    size_t tokens = e->prefill.tokens + prefill_tokens(&e->prefill, r);
+    return (double)e->limiter.in_flight + (double)tokens / TOKENS_LIKE_A_REQUEST;
+}
+
+static bool may_be_asked(const struct pool *p, size_t i, const struct prefill_request *r)
+{
+    const struct pool_endpoint *e = &p->endpoints[i];
+    return health_is_asked(&p->health[i]) && limiter_has_room(&e->limiter) &&
+           prefill_has_room(&e->prefill, r, p->config.max_tokens_in_flight);
+}
+
+bool pool_pick(struct pool *p, const struct prompt *prompt, const struct prefill_request *r,
+               int avoid, size_t *ret)
 {
     size_t n = p->config.n;
     bool others = false;
     for (size_t i = 0; i < n; i++) {
-        const struct limiter *l = &p->endpoints[i].limiter;
         struct affinity_endpoint *a = &p->affinity[i];
-        a->may = health_is_asked(&p->health[i]) && limiter_has_room(l);
-        a->load = (double)l->in_flight;
+        a->may = may_be_asked(p, i, r);
+        a->load = load_with(&p->endpoints[i], r);
         others = others || (a->may && avoid != (int)i);
     }
     if (others && avoid != POOL_NOBODY)
@@ -344,18 +359,25 @@ bool pool_pick(struct pool *p, const struct prompt *prompt, int avoid, size_t *r
     return *ret != AFFINITY_NONE;
 }
 
-void pool_start(struct pool *p, size_t endpoint)
+void pool_start(struct pool *p, size_t endpoint, const struct prefill_request *r, int64_t now_us,
+                struct pool_flight *ret)
 {
-    limiter_start(&p->endpoints[endpoint].limiter);
+    struct pool_endpoint *e = &p->endpoints[endpoint];
+    limiter_start(&e->limiter);
+    *ret = (struct pool_flight){
+        .endpoint = endpoint, .tokens = prefill_start(&e->prefill, r), .sent_us = now_us};
 }
 
-void pool_end(struct pool *p, size_t endpoint, const struct transport_req *req,
-              const struct failure *f, int64_t sent_us, int64_t now_us)
+void pool_end(struct pool *p, struct pool_flight *flight, const struct transport_req *req,
+              const struct failure *f, int64_t now_us)
 {
+    size_t endpoint = flight->endpoint;
+    int64_t sent_us = flight->sent_us;
     struct pool_endpoint *e = &p->endpoints[endpoint];
     if (req->waiting >= 0)
         limiter_report(&e->limiter, (size_t)req->waiting, sent_us, now_us);
     limiter_end(&e->limiter, f->load, sent_us, now_us);
+    prefill_end(&e->prefill, flight->tokens);
     if (f->fault == FAULT_NONE)
         health_good(&p->health[endpoint], now_us);
     else if (f->fault == FAULT_SERVER)

@@ -19,12 +19,20 @@
 #include "grader/known.h"
 #include "grader/limiter.h"
 #include "grader/meter.h"
+#include "grader/prefill.h"
 #include "grader/quality.h"
 #include "grader/retry.h"
 #include "grader/stopclock.h"
 #include "grader/transport.h"
 
 struct pool;
+
+/* A request in the air; the caller's. */
+struct pool_flight {
+    size_t endpoint;
+    size_t tokens; /* that the endpoint has to read for it */
+    int64_t sent_us;
+};
 
 struct pool_config {
     struct str grader; /* for the log, and so are the endpoints' names (may be NULL) */
@@ -33,6 +41,7 @@ struct pool_config {
     size_t n;
     size_t max_in_flight; /* as in grader_config */
     bool fixed_in_flight;
+    size_t max_tokens_in_flight;
     int64_t request_timeout_us; /* of a probe too */
     const struct dialect *dialect;
     const struct dialect_frame *frame;
@@ -48,6 +57,7 @@ struct pool_config {
 struct pool_endpoint {
     struct transport_endpoint *transport;
     struct limiter limiter;
+    struct prefill prefill;
     struct pool_probe *probes; /* in the air, the latest first */
     enum quality_flaw flaw; /* of its last 200 */
     bool low; /* its mass collapsed: its probes are measured too */
@@ -85,12 +95,16 @@ void pool_done(struct pool *p); /* fine when zeroed; probes in the air end here 
 
 /* Of those that work and have room, the one that has this prompt's beginning in its cache
  * (affinity.h); `avoid` only when no other has room. */
-bool pool_pick(struct pool *p, const struct prompt *prompt, int avoid, size_t *ret);
+bool pool_pick(struct pool *p, const struct prompt *prompt, const struct prefill_request *r,
+               int avoid, size_t *ret);
 
-/* A request began, and ended as f says. */
-void pool_start(struct pool *p, size_t endpoint);
-void pool_end(struct pool *p, size_t endpoint, const struct transport_req *req,
-              const struct failure *f, int64_t sent_us, int64_t now_us);
+/* A request begins; `ret` stays where it is until pool_end. */
+void pool_start(struct pool *p, size_t endpoint, const struct prefill_request *r, int64_t now_us,
+                struct pool_flight *ret);
+
+/* It ended as f says. */
+void pool_end(struct pool *p, struct pool_flight *flight, const struct transport_req *req,
+              const struct failure *f, int64_t now_us);
 
 /* Before pool_end, of a 200 that was read: answers that another endpoint may do better are marked
  * for another try. What the flaw is, if there is one. */

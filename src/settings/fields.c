@@ -135,6 +135,15 @@ const struct field fields[] = {
      .min = "1",
      .max = "10000",
      .doc = "Requests at a time, per endpoint, at most."},
+    {.path = GRADERS ".max_tokens_in_flight",
+     .type = FIELD_COUNT,
+     .offset = GRADER(max_tokens_in_flight),
+     .initial = "0",
+     .min = "0",
+     .max = "1000000000",
+     .doc = "Tokens of prompts that one endpoint has to read at a time, at most: a prompt has a "
+            "quarter of its bytes, and what questions about a completion share is read once. Long "
+            "prompts wait for one another then. 0: no bound."},
     {.path = GRADERS ".flow",
      .type = FIELD_SWITCH,
      .offset = GRADER(fixed_in_flight),
