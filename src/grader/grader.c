@@ -157,6 +157,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
         .meter = &g->meter,
         .clock = clock,
         .decided = outcome_on_decided,
+        .recall = outcome_on_recall,
         .waiting = call_count,
         .arg = g,
     };

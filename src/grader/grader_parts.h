@@ -49,6 +49,7 @@ struct grader_call {
     int16_t endpoint; /* that was asked last */
     int16_t avoid; /* endpoint that failed it last, or POOL_NOBODY */
     uint8_t state;
+    bool recalled; /* once, from an endpoint that had fallen silent */
     bool last_chance; /* a SUSPECT that fails if the server works */
     enum reason reason; /* SUSPECT */
     uint32_t attempts, spared; /* of these, taken by outages: they do not count */

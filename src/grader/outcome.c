@@ -185,6 +185,27 @@ void outcome_on_decided(void *arg, size_t endpoint, bool works)
     group_call_done(g);
 }
 
+/* Each call once: if it is the question that takes so long, it is left in peace then. */
+void outcome_on_recall(void *arg, struct pool_flight *flight)
+{
+    struct grader *g = arg;
+    struct attempt *a = CONTAINER_OF(flight, struct attempt, flight);
+    if (a->call->recalled || a->call->group->end != GRADER_GROUP_ASKED)
+        return;
+    a->call->recalled = true;
+    g->transport->cancel(g->transport, &a->req);
+}
+
+/* The attempt was none. */
+static void ask_elsewhere(struct grader *g, struct grader_call *c)
+{
+    c->spared++;
+    c->avoid = c->endpoint;
+    g->stats.retries++;
+    c->group->use.retries++;
+    call_enqueue(g, c);
+}
+
 static void try_again(struct grader *g, struct grader_call *c, int64_t at)
 {
     g->stats.retries++;
@@ -244,9 +265,12 @@ void outcome_on_reply(struct transport_req *req)
     c->attempt = NULL;
     c->avoid = f.elsewhere ? c->endpoint : POOL_NOBODY;
     int64_t retry_after = ok ? -1 : req->retry_after_us;
+    bool recalled = req->outcome == TRANSPORT_CANCELLED && c->group->end == GRADER_GROUP_ASKED;
     dispatch_give_back(g, a);
     if (f.reason == REASON_NONE)
         group_settle(g, c);
+    else if (recalled)
+        ask_elsewhere(g, c);
     else
         on_failure(g, c, &f, now, retry_after);
     group_call_done(g);

@@ -23,6 +23,8 @@ struct pool_probe {
 /* ---- words --------------------------------------------------------------------------------------
  */
 
+static const char hangs[] = "it takes requests and does not answer: look at its load and its log";
+
 static const char *advice(const struct transport_req *req)
 {
     switch (req->outcome) {
@@ -30,7 +32,7 @@ static const char *advice(const struct transport_req *req)
         return "does it run, and is the address right?";
     case TRANSPORT_TIMEOUT:
     case TRANSPORT_CANCELLED:
-        return "it takes requests and does not answer: look at its load and its log";
+        return hangs;
     case TRANSPORT_REPLY:
         break;
     default:
@@ -199,7 +201,7 @@ static void close_endpoint(struct pool *p, size_t i, int64_t now)
     bool was_down = p->down;
     health_close(p->health, p->config.n, i, was_down, now);
     drop_probes(p, i);
-    e->low = false;
+    e->low = e->silent = false;
     if (before.state == HEALTH_OPEN)
         limiter_restart(&e->limiter);
     if (was_down)
@@ -242,6 +244,8 @@ static void on_probed(struct transport_req *req)
     size_t i = probe->endpoint;
     int64_t now = clock_mono_us(p->config.clock);
     struct dialect_reply reply = {0};
+    if (req->outcome == TRANSPORT_REPLY)
+        p->endpoints[i].silent = false;
     bool works = is_well_answered(p, i, req, &reply);
     bool says_nothing = req->outcome == TRANSPORT_REPLY && req->status == 429;
     struct pool_probe **at = &p->endpoints[i].probes;
@@ -290,9 +294,47 @@ static void send_probe(struct pool *p, size_t i)
     p->config.transport->send(p->config.transport, &probe->req);
 }
 
+static int64_t silence_bound(const struct pool *p, size_t i, int64_t most)
+{
+    size_t tokens = 0;
+    for (const struct pool_flight *f = p->endpoints[i].flights; f != NULL; f = f->next)
+        tokens = f->tokens > tokens ? f->tokens : tokens;
+    return most + silence_reading_us(tokens);
+}
+
+static void fall_silent(struct pool *p, size_t i, int64_t now)
+{
+    struct pool_endpoint *e = &p->endpoints[i];
+    e->silent = true;
+    e->advice = hangs;
+    (void)snprintf(e->error, sizeof(e->error), "no reply for %.1f s",
+                   seconds(now - p->silence[i].since_us));
+    health_doubt(&p->health[i], now);
+    for (struct pool_flight *f = e->flights; f != NULL; f = f->next)
+        p->config.recall(p->config.arg, f);
+}
+
+/* Looks for endpoints that have fallen silent; when the next one may have. */
+static int64_t watch_silence(struct pool *p, int64_t now)
+{
+    int64_t due = CLOCK_NEVER, answered = pool_last_reply_us(p);
+    int64_t most = silence_most_us(p->silence, p->config.n);
+    for (size_t i = 0; i < p->config.n; i++) {
+        const struct silence *s = &p->silence[i];
+        if (p->endpoints[i].silent || s->since_us == INT64_MAX)
+            continue;
+        int64_t bound = now - s->since_us < most ? most : silence_bound(p, i, most);
+        if (silence_is_long(s, bound, answered, now))
+            fall_silent(p, i, now);
+        else if (s->since_us + bound > now && s->since_us + bound < due)
+            due = s->since_us + bound;
+    }
+    return due;
+}
+
 int64_t pool_tick(struct pool *p, int64_t now_us)
 {
-    int64_t due = CLOCK_NEVER;
+    int64_t due = watch_silence(p, now_us);
     for (size_t i = 0; i < p->config.n; i++) {
         switch (health_due(&p->health[i], p->down, now_us)) {
         case HEALTH_PROBE:
@@ -338,7 +380,7 @@ static double load_with(const struct pool_endpoint *e, const struct prefill_requ
 static bool may_be_asked(const struct pool *p, size_t i, const struct prefill_request *r)
 {
     const struct pool_endpoint *e = &p->endpoints[i];
-    return health_is_asked(&p->health[i]) && limiter_has_room(&e->limiter) &&
+    return health_is_asked(&p->health[i]) && !e->silent && limiter_has_room(&e->limiter) &&
            prefill_has_room(&e->prefill, r, p->config.max_tokens_in_flight);
 }
 
@@ -363,9 +405,26 @@ void pool_start(struct pool *p, size_t endpoint, const struct prefill_request *r
                 struct pool_flight *ret)
 {
     struct pool_endpoint *e = &p->endpoints[endpoint];
+    silence_sent(&p->silence[endpoint], now_us);
     limiter_start(&e->limiter);
-    *ret = (struct pool_flight){
-        .endpoint = endpoint, .tokens = prefill_start(&e->prefill, r), .sent_us = now_us};
+    *ret = (struct pool_flight){.endpoint = endpoint,
+                                .tokens = prefill_start(&e->prefill, r),
+                                .sent_us = now_us,
+                                .next = e->flights};
+    if (e->flights != NULL)
+        e->flights->prev = ret;
+    e->flights = ret;
+}
+
+static void land(struct pool_endpoint *e, const struct pool_flight *f)
+{
+    if (f->prev != NULL)
+        f->prev->next = f->next;
+    else
+        e->flights = f->next;
+    if (f->next != NULL)
+        f->next->prev = f->prev;
+    prefill_end(&e->prefill, f->tokens);
 }
 
 void pool_end(struct pool *p, struct pool_flight *flight, const struct transport_req *req,
@@ -374,10 +433,17 @@ void pool_end(struct pool *p, struct pool_flight *flight, const struct transport
     size_t endpoint = flight->endpoint;
     int64_t sent_us = flight->sent_us;
     struct pool_endpoint *e = &p->endpoints[endpoint];
+    struct silence *s = &p->silence[endpoint];
+    bool heard = req->outcome != TRANSPORT_TIMEOUT && req->outcome != TRANSPORT_CANCELLED;
     if (req->waiting >= 0)
         limiter_report(&e->limiter, (size_t)req->waiting, sent_us, now_us);
     limiter_end(&e->limiter, f->load, sent_us, now_us);
-    prefill_end(&e->prefill, flight->tokens);
+    land(e, flight);
+    silence_ended(s, heard, e->limiter.in_flight > 0, now_us);
+    if (heard)
+        e->silent = false;
+    if (f->fault == FAULT_NONE)
+        silence_answered(s, sent_us, now_us);
     if (f->fault == FAULT_NONE)
         health_good(&p->health[endpoint], now_us);
     else if (f->fault == FAULT_SERVER)
@@ -486,6 +552,7 @@ void pool_init(struct pool *p, const struct pool_config *config)
     arena_init(&p->reply, REPLY_ARENA_MAX);
     p->endpoints = mem_array(config->n, sizeof(*p->endpoints));
     p->health = mem_array(config->n, sizeof(*p->health));
+    p->silence = mem_array(config->n, sizeof(*p->silence));
     p->affinity = mem_array(config->n, sizeof(*p->affinity));
     quality_init(&p->quality, config->n, config->frame->options.model);
     for (size_t i = 0; i < config->n; i++) {
@@ -493,6 +560,7 @@ void pool_init(struct pool *p, const struct pool_config *config)
         p->endpoints[i].advice = "";
         limiter_init(&p->endpoints[i].limiter, config->max_in_flight, config->fixed_in_flight);
         health_init(&p->health[i]);
+        silence_init(&p->silence[i]);
         p->affinity[i].seed = seed_of(p, i);
     }
 }
@@ -506,6 +574,7 @@ void pool_done(struct pool *p)
     arena_done(&p->reply);
     mem_free(p->endpoints);
     mem_free(p->health);
+    mem_free(p->silence);
     mem_free(p->affinity);
     *p = (struct pool){0};
 }

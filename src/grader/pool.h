@@ -22,6 +22,7 @@
 #include "grader/prefill.h"
 #include "grader/quality.h"
 #include "grader/retry.h"
+#include "grader/silence.h"
 #include "grader/stopclock.h"
 #include "grader/transport.h"
 
@@ -32,6 +33,7 @@ struct pool_flight {
     size_t endpoint;
     size_t tokens; /* that the endpoint has to read for it */
     int64_t sent_us;
+    struct pool_flight *prev, *next;
 };
 
 struct pool_config {
@@ -50,6 +52,8 @@ struct pool_config {
     const struct clock *clock;
     /* A doubt about the endpoint ended. Never inside a call that does not say so. */
     void (*decided)(void *arg, size_t endpoint, bool works);
+    /* Its endpoint has fallen silent (silence.h): may be cancelled and asked elsewhere. */
+    void (*recall)(void *arg, struct pool_flight *flight);
     size_t (*waiting)(void *arg); /* questions not answered, for the log */
     void *arg;
 };
@@ -60,6 +64,8 @@ struct pool_endpoint {
     struct prefill prefill;
     struct pool_probe *probes; /* in the air, the latest first */
     enum quality_flaw flaw; /* of its last 200 */
+    struct pool_flight *flights;
+    bool silent; /* until something comes back, or its probe decides */
     bool low; /* its mass collapsed: its probes are measured too */
     char error[160]; /* the last failure in words */
     const char *advice;
@@ -69,6 +75,7 @@ struct pool {
     struct pool_config config;
     struct pool_endpoint *endpoints;
     struct health *health;
+    struct silence *silence;
     struct affinity_endpoint *affinity;
     struct quality quality;
     size_t opened_last; /* by whose error an outage is explained */
@@ -115,7 +122,7 @@ enum quality_flaw pool_weigh(struct pool *p, size_t endpoint, const struct diale
  * decided already, the endpoint does not work. */
 bool pool_doubt(struct pool *p, size_t endpoint, int64_t now_us);
 
-/* Sends what probes are due; may call `decided`. When it wants to be called again. */
+/* Sends what probes are due; may call `decided` and `recall`. When it wants to be called again. */
 int64_t pool_tick(struct pool *p, int64_t now_us);
 
 /* The clock that stands still while the grader is down. */

@@ -393,6 +393,57 @@ static void a_dead_endpoint_gets_nothing_but_probes_until_it_is_back(void **stat
     }
 }
 
+/* Long before its requests time out it gets no more, and the others have those that hang. */
+static void what_hangs_at_a_silent_endpoint_is_asked_elsewhere(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(4, 20);
+    size_t n = 0;
+    b->reply = (struct fixture_reply){.delay_us = CLOCK_NEVER};
+    b->dead = true;
+    b->broken = 1;
+    for (int turn = 0; turn < 40; turn++) {
+        for (size_t k = 0; k < 20; k++)
+            (void)ask(b, n++, 1, CLOCK_NEVER);
+        run_for(b, SECOND / 10);
+    }
+    run_for(b, SECOND);
+    for (size_t k = 0; k < n; k++) {
+        assert_int_equal(b->groups[k].judgments[0].status, JUDGMENT_GRADED);
+        assert_true(b->groups[k].judgments[0].attempts <= 2);
+    }
+    assert_in_range(b->server.cancelled, 1, 20); /* what the limiter let it have, and no more */
+    assert_int_equal(b->endpoints[1].requests, b->server.cancelled + stats(b).probes);
+    run_for(b, 10 * SECOND);
+    assert_int_equal(stats(b).endpoints_working, 3); /* its probe hung as well */
+    heal(b);
+    run_for(b, 60 * SECOND);
+    assert_int_equal(stats(b).endpoints_working, 4);
+    bench_free(b);
+}
+
+/* It takes whoever is asked too long, and no endpoint is lost for it. */
+static void a_question_that_hangs_anywhere_is_recalled_once(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(4, 20);
+    size_t n = 0;
+    b->reply = (struct fixture_reply){.delay_us = CLOCK_NEVER};
+    b->poison = STR("Is it rude?");
+    struct group *g = ask(b, n++, 2, CLOCK_NEVER);
+    for (int turn = 0; turn < 700; turn++) {
+        (void)ask(b, n++, 1, CLOCK_NEVER);
+        run_for(b, SECOND / 10);
+    }
+    run(b);
+    assert_int_equal(g->judgments[0].status, JUDGMENT_GRADED);
+    assert_int_equal(g->judgments[1].reason, REASON_GRADER_TIMEOUT);
+    assert_in_range(b->server.cancelled, 0, 1);
+    assert_in_range(g->judgments[1].attempts, 3, 7);
+    assert_int_equal(stats(b).endpoints_working, 4);
+    for (size_t k = 1; k < n; k++)
+        assert_int_equal(b->groups[k].judgments[0].status, JUDGMENT_GRADED);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +460,8 @@ int main(void)
         cmocka_unit_test(a_poisonous_question_fails_alone),
         cmocka_unit_test(a_question_that_kills_the_server_is_found),
         cmocka_unit_test(a_dead_endpoint_gets_nothing_but_probes_until_it_is_back),
+        cmocka_unit_test(what_hangs_at_a_silent_endpoint_is_asked_elsewhere),
+        cmocka_unit_test(a_question_that_hangs_anywhere_is_recalled_once),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }
