@@ -20,20 +20,21 @@ def page_and_json(noisy):  # noqa: F811
 
 def test_the_tables_are_what_json_says(page_and_json):
     page, report = page_and_json
+    tables = {(heading, caption): rows for heading, caption, rows in page.tables}
     keys = ("answers", "yes", "accuracy", "precision", "recall", "f1", "auc", "brier", "calibration_error", "best_threshold", "best_f1", "ungraded")
-    for row, p in zip(page.tables["Propositions"][1:], report["propositions"], strict=True):
+    for row, p in zip(tables["Propositions", ""][1:], report["propositions"], strict=True):
         assert row[0] == p["name"] and numbers(row[1:-1]) == [p[k] for k in keys]
         assert row[-1] == p["low_mass"] / (p["answers"] + p["ungraded"])
         points = [(b["mean"], b["yes"] / b["n"]) for b in p["reliability"] if b["n"]]
-        assert [tuple(cells) for cells in page.tables[p["name"]][1:]] == points
+        assert [tuple(cells) for cells in tables["Reliability", p["name"]][1:]] == points
     for t in report["response_types"]:
-        head, *rows = page.tables[t["response_type"]]
+        head, *rows = tables["Classes", t["response_type"]]
         assert head == ["labelled \\ judged", *(c["name"] for c in t["classes"]), "precision", "recall", "F1"]
         for row, c, counts in zip(rows, t["classes"], t["confusion"], strict=True):
             assert row[0] == c["name"] and [int(cell.split()[0]) for cell in row[1:-3]] == counts
             assert numbers(row[-3:]) == [c["precision"], c["recall"], c["f1"]]
     fitted = {p["name"]: p["calibration"] for p in report["propositions"]}
-    for row in page.tables["Calibration"][1:]:
+    for row in tables["Calibration", ""][1:]:
         c = fitted[row[0]]
         assert row[-1] == c["verdict"]
         assert numbers(row[1:-1]) == [c.get(k) for k in ("a", "b", "brier_before", "brier_after", "log_loss_before", "log_loss_after")]
