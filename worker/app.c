@@ -61,6 +61,23 @@ static const char *held_by(unsigned reasons)
     return (reasons & GRADER_HELD_BY_ORDER) != 0 ? "canaries" : reasons != 0 ? "cost" : "no";
 }
 
+/* Of the shadow policy, beside the line of the live one. */
+static void report_shadow(const struct app *a, const struct pipeline_stats *s)
+{
+    struct grader_stats g;
+    if (a->config.shadow == NULL)
+        return;
+    grader_stats(a->grading.shadow_grader, &g);
+    log_info("worker.shadow_progress",
+             "ok=%" PRIu64 " partial=%" PRIu64 " failed=%" PRIu64 " skipped=%" PRIu64
+             " expired=%" PRIu64 " grader_requests=%" PRIu64 " grader_retries=%" PRIu64
+             " grader_in_flight=%zu grader_limit=%zu grader_queued=%zu grader_down=%.0fs",
+             s->shadow_rewards[STATUS_OK], s->shadow_rewards[STATUS_PARTIAL],
+             s->shadow_rewards[STATUS_FAILED], s->shadow_rewards[STATUS_SKIPPED],
+             s->shadow_rewards[STATUS_EXPIRED], g.requests, g.retries, g.in_flight, g.limit,
+             g.queued, (double)grader_down_for_us(a->grading.shadow_grader) / 1e6);
+}
+
 static void report(struct app *a, int64_t now)
 {
     struct pipeline_stats s;
@@ -102,6 +119,7 @@ static void report(struct app *a, int64_t now)
              g.joined, g.in_flight, g.limit, g.tokens_in_flight, g.queued, g.endpoints_working,
              a->grading.n_endpoints, down_seconds, held, c->hits, c->misses, c->stored, c->errors,
              canaries.rounds, canaries.failed);
+    report_shadow(a, &s);
     a->reported = s;
 }
 
@@ -110,6 +128,8 @@ static void report_usage(struct app *a, int64_t now)
     a->next_usage_us = now + USAGE_US;
     if (!a->config.quiet && a->grading.grader != NULL)
         spending_log(a->grading.grader, &a->reported_usage);
+    if (!a->config.quiet && a->grading.shadow_grader != NULL)
+        spending_log(a->grading.shadow_grader, &a->reported_shadow_usage);
 }
 
 /* Resident memory follows what is held: only free pages can be beyond the budget for long. */
@@ -200,6 +220,8 @@ static enum err_code join_kafka(struct app *a, struct err *err)
     kafka->record_bytes = 4 * a->config.settings->limits.completion_bytes;
     if (a->replay != NULL)
         kafka->ranges = replay_ranges(a->replay, &kafka->n_ranges);
+    if (a->config.shadow != NULL)
+        kafka->shadow_output = a->config.settings->kafka.shadow_output;
     enum err_code code = kafka_source_new(&a->grading.loop, kafka, &a->source, err);
     if (code == ERR_OK)
         code =
@@ -255,6 +277,7 @@ static struct pipeline_config pipeline_config(const struct settings *s,
     c.record_deadline_us = s->limits.record_deadline_us;
     c.drain_us = s->limits.drain_us;
     c.publish_interval_us = s->limits.publish_interval_us;
+    c.shadow_wait_us = s->shadow_wait_us;
     return c;
 }
 
@@ -269,7 +292,10 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
         return code;
     if (config->replay != NULL)
         a->replay = replay_new(config->replay);
-    code = grading_watch(&a->grading, config->settings, err);
+    if (config->shadow != NULL)
+        code = grading_add_shadow(&a->grading, config->shadow, &config->settings->graders[0], err);
+    if (code == ERR_OK)
+        code = grading_watch(&a->grading, config->settings, err);
     if (code == ERR_OK)
         code = open_blackbox(a, err);
     if (code == ERR_OK)
@@ -284,6 +310,7 @@ enum err_code app_init(struct app *a, const struct app_config *config, struct er
     pipeline.blackbox = a->blackbox;
     if (config->replay != NULL)
         pipeline.replay_id = config->replay->id;
+    pipeline.shadow = config->shadow != NULL ? &a->grading.shadow : NULL;
     a->pipeline = pipeline_new(&pipeline, &a->grading.judge, source_of(a), kafka_sink_port(a->sink),
                                &clock_real);
     return ERR_OK;

@@ -23,6 +23,7 @@ struct app;
 struct app_config {
     const struct settings *settings;
     const struct policy *policy;
+    const struct policy *shadow; /* NULL: none; outlives the app, too */
     bool embedded; /* the brokers live in this process (stream/kafka_mock.h) */
     bool quiet; /* no progress lines in the log */
     bool hurried; /* end with an error when the grader is down for long (grading.h) */
@@ -47,7 +48,7 @@ struct app {
     int64_t first_us; /* the first record was admitted; 0: none yet */
     int64_t stopped_us, give_up_us, next_report_us, next_usage_us, next_memory_check_us;
     struct pipeline_stats reported; /* at the last progress line */
-    struct usage reported_usage; /* at the last line of that */
+    struct usage reported_usage, reported_shadow_usage; /* at the last line of that */
 };
 
 /* The settings and the policy outlive the app. */

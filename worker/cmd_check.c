@@ -95,14 +95,14 @@ static int dump(const struct settings *s)
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
-static void describe(const struct policy *p)
+static void describe(const char *what, const struct policy *p)
 {
     size_t weighted = 0;
     for (size_t i = 0; i < p->n_response_types; i++)
         weighted += p->response_types[i].has_weights;
-    (void)printf("policy %.*s version %.*s hash %.12s: %zu propositions, %zu classes, "
+    (void)printf("%s %.*s version %.*s hash %.12s: %zu propositions, %zu classes, "
                  "%zu response types (%zu with weights)\n",
-                 STR_ARGS(p->id), STR_ARGS(p->version), p->hash_hex, p->n_propositions,
+                 what, STR_ARGS(p->id), STR_ARGS(p->version), p->hash_hex, p->n_propositions,
                  p->n_classes, p->n_response_types, weighted);
 }
 
@@ -112,7 +112,7 @@ static int check_policies(const struct arguments *a)
         options_load_policy(a->options.policies, a->options.n_policies, false, false);
     if (p == NULL)
         return EXIT_USAGE;
-    describe(p);
+    describe("policy", p);
     policy_free(p);
     return EXIT_DONE;
 }
@@ -141,6 +141,21 @@ static bool check_canaries(const struct settings *s, const struct policy *p)
     return ok;
 }
 
+static bool check_all(const struct settings *s)
+{
+    struct policies p;
+    if (!options_policies_of(s, &p))
+        return false;
+    bool ok = check_graders(s, p.live) && (p.shadow == NULL || check_graders(s, p.shadow)) &&
+              check_canaries(s, p.live);
+    if (ok)
+        describe("policy", p.live);
+    if (ok && p.shadow != NULL)
+        describe("shadow policy", p.shadow);
+    options_policies_free(&p);
+    return ok;
+}
+
 static int check_settings(const struct arguments *a)
 {
     struct settings *s = options_load_settings(
@@ -148,16 +163,10 @@ static int check_settings(const struct arguments *a)
     if (s == NULL)
         return EXIT_USAGE;
     int exit_code = EXIT_DONE;
-    if (a->mode == MODE_DUMP) {
+    if (a->mode == MODE_DUMP)
         exit_code = dump(s);
-    } else {
-        struct policy *p = options_policy_of(s, true);
-        if (p == NULL || !check_graders(s, p) || !check_canaries(s, p))
-            exit_code = EXIT_USAGE;
-        else
-            describe(p);
-        policy_free(p);
-    }
+    else if (!check_all(s))
+        exit_code = EXIT_USAGE;
     if (exit_code == EXIT_DONE && a->probe)
         exit_code = probe_graders(s) ? EXIT_DONE : EXIT_FAILED;
     settings_free(s);

@@ -1,6 +1,7 @@
 #include "worker/cmd.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "obs/log.h"
 #include "worker/app.h"
@@ -28,11 +29,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static int run(const struct settings *settings, const struct policy *policy)
+static void log_shadow(const struct settings *settings, const struct policies *policies)
+{
+    const struct policy *p = policies->shadow;
+    if (p == NULL)
+        return;
+    log_info("worker.shadow", "policy=%.*s version_of_policy=%.*s hash=%.12s output=%.*s",
+             STR_ARGS(p->id), STR_ARGS(p->version), p->hash_hex,
+             STR_ARGS(settings->kafka.shadow_output));
+    if (strcmp(p->hash_hex, policies->live->hash_hex) == 0)
+        log_warning("worker.shadow_is_live", "the shadow policy means the same as the policy: its "
+                                             "rewards will be the same");
+}
+
+static int run(const struct settings *settings, const struct policies *policies)
 {
     struct app app;
     struct err err;
-    const struct app_config config = {.settings = settings, .policy = policy};
+    const struct policy *policy = policies->live;
+    const struct app_config config = {
+        .settings = settings, .policy = policy, .shadow = policies->shadow};
     if (app_init(&app, &config, &err) != ERR_OK) {
         log_error("worker.start_failed", "%s", err.msg);
         return EXIT_FAILED;
@@ -44,6 +60,7 @@ static int run(const struct settings *settings, const struct policy *policy)
              STR_ARGS(settings->kafka.group), STR_ARGS(settings->kafka.input),
              STR_ARGS(settings->kafka.output),
              settings->kafka.at_least_once ? "at_least_once" : "exactly_once");
+    log_shadow(settings, policies);
     enum err_code code = app_run(&app, &err);
     struct pipeline_stats s;
     pipeline_stats(app.pipeline, &s);
@@ -64,9 +81,10 @@ int cmd_run(int argc, char **argv)
         &o, SETTINGS_NEED_KAFKA | SETTINGS_NEED_GRADER | SETTINGS_NEED_POLICY);
     if (settings == NULL)
         return EXIT_USAGE;
-    struct policy *policy = options_policy_of(settings, true);
-    int exit_code = policy != NULL ? run(settings, policy) : EXIT_USAGE;
-    policy_free(policy);
+    struct policies policies;
+    int exit_code =
+        options_policies_of(settings, &policies) ? run(settings, &policies) : EXIT_USAGE;
+    options_policies_free(&policies);
     settings_free(settings);
     return exit_code;
 }

@@ -1,5 +1,6 @@
 #include "worker/grading.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -102,13 +103,18 @@ struct price grading_price(const struct settings_grader *config)
     return p;
 }
 
-static enum err_code add_grader(struct grading *g, const struct settings_grader *config,
-                                struct err *err)
+/* What a shadow policy has of a limit, on top; of none, none. */
+static uint64_t shadow_part(uint64_t limit)
 {
-    const struct dialect *dialect = dialect_find(config->dialect);
-    uint32_t ids[2 * LABEL_IDS_MAX];
+    return (limit + 3) / 4;
+}
+
+static enum err_code add_http(struct grading *g, const struct settings_grader *config,
+                              struct err *err)
+{
+    size_t in_flight = config->max_in_flight + shadow_part(config->max_in_flight);
     struct http_config http = {
-        .max_connections = config->endpoints.n * config->max_in_flight + 16 * config->endpoints.n,
+        .max_connections = config->endpoints.n * (in_flight + 16),
         .reply_bytes_max =
             config->thinking == THINKING_ALLOWED ? THOUGHT_BYTES_MAX : REPLY_BYTES_MAX,
         .header_bytes_max = HEADER_BYTES_MAX,
@@ -124,11 +130,17 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         return err->code;
     enum err_code code = http_new(&g->loop, &http, &g->http, err);
     if (code == ERR_OK)
-        code = add_endpoints(g, config, dialect, err);
-    if (code != ERR_OK)
-        return code;
+        code = add_endpoints(g, config, dialect_find(config->dialect), err);
+    return code;
+}
+
+static enum err_code add_grader(struct grading *g, const struct settings_grader *config,
+                                struct str title, struct grader **ret, struct err *err)
+{
+    uint32_t ids[2 * LABEL_IDS_MAX];
     struct grader_config grader = {
         .name = config->name,
+        .title = title,
         .dialect = config->dialect,
         .revision = config->revision,
         .ask = options_of(config, ids),
@@ -147,7 +159,7 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .spend = &g->spend,
     };
     return grader_new(&grader, http_transport(g->http), &clock_real,
-                      (uint64_t)clock_mono_us(&clock_real), &g->grader, err);
+                      (uint64_t)clock_mono_us(&clock_real), ret, err);
 }
 
 enum err_code grading_init(struct grading *g, const struct policy *policy,
@@ -159,11 +171,30 @@ enum err_code grading_init(struct grading *g, const struct policy *policy,
     spend_init(&g->spend, SPEND_NO_CEILING);
     enum err_code code = config != NULL ? grading_check(config, policy, err) : ERR_OK;
     if (config != NULL && code == ERR_OK)
-        code = add_grader(g, config, err);
+        code = add_http(g, config, err);
+    if (config != NULL && code == ERR_OK)
+        code = add_grader(g, config, config->name, &g->grader, err);
     g->judge = (struct judge){.policy = policy, .grader = g->grader, .clock = &clock_real};
     if (code != ERR_OK)
         grading_done(g);
     return code;
+}
+
+enum err_code grading_add_shadow(struct grading *g, const struct policy *policy,
+                                 const struct settings_grader *config, struct err *err)
+{
+    char title[128];
+    struct settings_grader part = *config;
+    part.max_in_flight = shadow_part(config->max_in_flight);
+    part.max_tokens_in_flight = shadow_part(config->max_tokens_in_flight);
+    (void)snprintf(title, sizeof(title), "%.*s-shadow", STR_ARGS(config->name));
+    enum err_code code = grading_check(config, policy, err);
+    if (code == ERR_OK)
+        code = add_grader(g, &part, str_z(title), &g->shadow_grader, err);
+    if (code != ERR_OK)
+        return err_wrap(err, "policy.shadow");
+    g->shadow = (struct judge){.policy = policy, .grader = g->shadow_grader, .clock = &clock_real};
+    return ERR_OK;
 }
 
 void grading_limit_cost(struct grading *g, const struct settings *s)
@@ -175,7 +206,7 @@ void grading_limit_cost(struct grading *g, const struct settings *s)
 
 void grading_keep(struct grading *g, const struct settings *s)
 {
-    g->cache = g->judge.cache = cache_new(s->cache.path, s->cache.bytes);
+    g->cache = g->judge.cache = g->shadow.cache = cache_new(s->cache.path, s->cache.bytes);
 }
 
 enum err_code grading_watch(struct grading *g, const struct settings *s, struct err *err)
@@ -206,6 +237,7 @@ void grading_done(struct grading *g)
     cache_free(g->cache);
     g->cache = NULL;
     g->grader = grader_free(g->grader);
+    g->shadow_grader = grader_free(g->shadow_grader);
     for (size_t i = 0; i < g->n_endpoints; i++)
         http_endpoint_free(g->endpoints[i]);
     mem_free(g->endpoints);
@@ -220,7 +252,10 @@ int64_t grading_tick(struct grading *g)
 {
     int64_t canaries = g->canaries != NULL ? canaries_tick(g->canaries) : CLOCK_NEVER;
     int64_t due = g->grader != NULL ? grader_tick(g->grader) : CLOCK_NEVER;
-    return canaries < due ? canaries : due;
+    int64_t shadow = g->shadow_grader != NULL ? grader_tick(g->shadow_grader) : CLOCK_NEVER;
+    if (canaries < due)
+        due = canaries;
+    return shadow < due ? shadow : due;
 }
 
 bool grading_is_hopeless(const struct grading *g, struct err *ret)

@@ -16,10 +16,11 @@ struct grading {
     struct transport_endpoint **endpoints;
     size_t n_endpoints;
     struct grader *grader;
+    struct grader *shadow_grader; /* NULL: no shadow policy */
     struct spend spend; /* the ceiling of what graders may cost */
     struct cache *cache; /* NULL: nothing is kept */
     struct canaries *canaries; /* NULL: none */
-    struct judge judge;
+    struct judge judge, shadow; /* shadow: when there is a shadow_grader */
 };
 
 /* Whether these settings go together and with the policy. */
@@ -33,6 +34,13 @@ struct price grading_price(const struct settings_grader *config);
 enum err_code grading_init(struct grading *g, const struct policy *policy,
                            const struct settings_grader *config, int64_t (*maintain)(void *arg),
                            void *arg, struct err *err) RBR_MUST_CHECK;
+
+/* Judges under a shadow policy too, by `shadow`. It has a grader of its own on the same endpoints,
+ * with a quarter of its limits on top: requests that wait, hang or fail there take nothing from
+ * the policy that counts. `config` is grading_init's. */
+enum err_code grading_add_shadow(struct grading *g, const struct policy *policy,
+                                 const struct settings_grader *config,
+                                 struct err *err) RBR_MUST_CHECK;
 
 /* Holds what graders cost to the settings' ceiling, from here on. */
 void grading_limit_cost(struct grading *g, const struct settings *s);

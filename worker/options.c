@@ -1,5 +1,6 @@
 #include "worker/options.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/json.h"
@@ -133,15 +134,34 @@ struct policy *options_load_policy(const struct policy_file *files, size_t n, bo
     return p;
 }
 
-struct policy *options_policy_of(const struct settings *s, bool require_weights)
+static struct policy *load_list(const struct setting_list *list, bool require_weights)
 {
     struct policy_file files[OPTIONS_POLICIES_MAX] = {0};
-    if (s->policy_files.n > OPTIONS_POLICIES_MAX) {
-        (void)fprintf(stderr, "%.*s: policy.files: at most %d files\n", STR_ARGS(s->file),
-                      OPTIONS_POLICIES_MAX);
-        return NULL;
-    }
-    for (size_t i = 0; i < s->policy_files.n; i++)
-        files[i].name = s->policy_files.items[i];
-    return options_load_policy(files, s->policy_files.n, require_weights, true);
+    assert(list->n <= ARRAY_LEN(files)); /* the settings see to that */
+    for (size_t i = 0; i < list->n; i++)
+        files[i].name = list->items[i];
+    return options_load_policy(files, list->n, require_weights, true);
+}
+
+struct policy *options_policy_of(const struct settings *s, bool require_weights)
+{
+    return load_list(&s->policy_files, require_weights);
+}
+
+bool options_policies_of(const struct settings *s, struct policies *ret)
+{
+    *ret = (struct policies){.live = options_policy_of(s, true)};
+    if (s->shadow_files.n > 0)
+        ret->shadow = load_list(&s->shadow_files, true);
+    if (ret->live != NULL && (ret->shadow != NULL || s->shadow_files.n == 0))
+        return true;
+    options_policies_free(ret);
+    return false;
+}
+
+void options_policies_free(struct policies *p)
+{
+    policy_free(p->live);
+    policy_free(p->shadow);
+    *p = (struct policies){0};
 }

@@ -46,4 +46,14 @@ struct policy *options_load_policy(const struct policy_file *files, size_t n, bo
 /* The policy that the settings name. */
 struct policy *options_policy_of(const struct settings *s, bool require_weights);
 
+/* The policies of a worker: what `rbr run` needs of them is there. */
+struct policies {
+    struct policy *live;
+    struct policy *shadow; /* NULL: none */
+};
+
+/* False, with everything wrong printed, when there is an error. */
+bool options_policies_of(const struct settings *s, struct policies *ret) RBR_MUST_CHECK;
+void options_policies_free(struct policies *p);
+
 #endif

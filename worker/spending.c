@@ -26,7 +26,7 @@ void spending_log(const struct grader *g, struct usage *last)
              " output_tokens=%" PRIu64 " usage_unknown=%" PRIu64 " cost_usd=%s"
              " hour_input_tokens=%" PRIu64 " hour_cached_input_tokens=%" PRIu64
              " hour_output_tokens=%" PRIu64 " hour_usage_unknown=%" PRIu64 " hour_cost_usd=%s",
-             STR_ARGS(grader_name(g)), s.used.input_tokens, s.used.cached_input_tokens,
+             STR_ARGS(grader_title(g)), s.used.input_tokens, s.used.cached_input_tokens,
              s.used.output_tokens, s.used.unknown, money(&s, s.used.cost_pico, cost),
              s.hour.input_tokens, s.hour.cached_input_tokens, s.hour.output_tokens, s.hour.unknown,
              money(&s, s.hour.cost_pico, hour_cost));

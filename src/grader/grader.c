@@ -35,6 +35,11 @@ void grader_digest(const struct grader *g, const struct prompt *p, size_t propos
     identity_digest(&g->config, p, proposition, out);
 }
 
+struct str grader_title(const struct grader *g)
+{
+    return g->config.title.n > 0 ? g->config.title : g->config.name;
+}
+
 struct str grader_name(const struct grader *g)
 {
     return g->config.name;
@@ -99,6 +104,7 @@ static bool keep_config(struct grader *g, const struct grader_config *c)
     struct dialect_options *ask = &g->config.ask;
     g->config = *c;
     return arena_copy(&g->texts, c->name, &g->config.name) &&
+           arena_copy(&g->texts, c->title, &g->config.title) &&
            arena_copy(&g->texts, c->revision, &g->config.revision) &&
            arena_copy(&g->texts, c->dialect, &g->config.dialect) &&
            arena_copy(&g->texts, c->ask.model, &ask->model) &&
@@ -143,7 +149,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
                        STR_ARGS(config->name));
     }
     struct pool_config pool = {
-        .grader = g->config.name,
+        .grader = grader_title(g),
         .names = config->endpoint_names,
         .endpoints = config->endpoints,
         .n = config->n_endpoints,

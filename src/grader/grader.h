@@ -33,6 +33,7 @@ struct questions;
 
 struct grader_config {
     struct str name; /* as in settings; goes into rewards */
+    struct str title; /* in log lines; n == 0: the name */
     struct str dialect; /* a name in dialect.c's table */
     struct str revision;
     struct dialect_options ask; /* model and how it is asked; copied */
@@ -120,6 +121,7 @@ void grader_digest(const struct grader *g, const struct prompt *p, size_t propos
                    uint8_t out[JUDGMENT_DIGEST_BYTES]);
 
 struct str grader_name(const struct grader *g);
+struct str grader_title(const struct grader *g);
 struct str grader_model(const struct grader *g);
 
 struct grader_stats {

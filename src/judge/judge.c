@@ -216,8 +216,10 @@ static void take_over(struct judge_req *req, struct judgment *to, const struct j
         to->status = JUDGMENT_UNGRADED;
         to->reason = from->status == JUDGMENT_GRADED ? REASON_LOW_PROBABILITY_MASS : from->reason;
     }
-    if (own->response_model[0] == '\0')
+    if (own->response_model[0] == '\0') {
         memcpy(own->response_model, use->response_model, sizeof(own->response_model));
+        memcpy(own->system_fingerprint, use->system_fingerprint, sizeof(own->system_fingerprint));
+    }
 }
 
 /* True: `first` has it, or will have it. */

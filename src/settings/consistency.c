@@ -51,6 +51,23 @@ static void check_restore(struct loading *l)
                     str_eq(topics->items[i], k->input) ? "input" : "dead_letters");
 }
 
+static void check_shadow_topic(struct loading *l)
+{
+    const struct settings_kafka *k = &l->settings->kafka;
+    const struct {
+        struct str topic;
+        const char *what;
+    } others[] = {
+        {k->input, "the input"}, {k->output, "the rewards"}, {k->dead_letters, "the dead letters"}};
+    char text[SHOWN_MAX];
+    for (size_t i = 0; l->settings->shadow_files.n > 0 && i < ARRAY_LEN(others); i++)
+        if (str_eq(k->shadow_output, others[i].topic))
+            problem(l, place_of(l, "kafka.shadow_output"),
+                    "kafka.shadow_output: rewards of the shadow policy would be among %s in '%s'; "
+                    "choose another topic",
+                    others[i].what, shown(k->shadow_output, text));
+}
+
 /* A property in milliseconds; `initial` when it is not set; false with a problem when it is no
  * number. */
 static bool milliseconds(struct loading *l, const char *client, const char *name, int64_t initial,
@@ -150,6 +167,7 @@ static void check_ceiling(struct loading *l)
 void consistency_check(struct loading *l)
 {
     check_topics(l);
+    check_shadow_topic(l);
     check_restore(l);
     check_drain(l);
     check_timeouts(l);

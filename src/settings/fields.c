@@ -26,6 +26,11 @@ const struct field fields[] = {
      .offset = KAFKA(output),
      .initial = "rewards",
      .doc = "Topic that rewards are written to."},
+    {.path = "kafka.shadow_output",
+     .type = FIELD_TOPIC,
+     .offset = KAFKA(shadow_output),
+     .initial = "rewards.shadow",
+     .doc = "Topic that the shadow policy's rewards are written to, if there is one."},
     {.path = "kafka.dead_letters",
      .type = FIELD_TOPIC,
      .offset = KAFKA(dead_letters),
@@ -84,6 +89,25 @@ const struct field fields[] = {
      .min = "1",
      .max = "16",
      .doc = "The policy; a later file adds to an earlier one or replaces parts of it."},
+    {.path = "policy.shadow",
+     .type = FIELD_PATHS,
+     .offset = offsetof(struct settings, shadow_files),
+     .min = "1",
+     .max = "16",
+     .doc =
+         "Files of a second policy, as in policy.files: rbr run gives each record a reward of that "
+         "one too, in kafka.shadow_output (docs/policies.md). What both policies ask is asked "
+         "once; "
+         "its own questions have a quarter of the grader's limits on top."},
+    {.path = "policy.shadow_wait",
+     .type = FIELD_DURATION,
+     .offset = offsetof(struct settings, shadow_wait_us),
+     .initial = "2s",
+     .min = "0s",
+     .max = "10m",
+     .doc = "A reward that is settled waits so long for its record's shadow reward, at most; what "
+            "that "
+            "has not been told by then leaves it EXPIRED."},
 
     {.path = GRADERS ".name",
      .type = FIELD_NAME,

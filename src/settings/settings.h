@@ -31,7 +31,8 @@ struct setting_list {
 };
 
 struct settings_kafka {
-    struct str brokers, input, output, dead_letters, group, instance_id, transactional_id;
+    struct str brokers, input, output, shadow_output, dead_letters, group, instance_id,
+        transactional_id;
     bool at_least_once; /* delivery: exactly_once | at_least_once */
     struct str start; /* earliest | latest | error */
     struct setting_properties common, consumer, producer;
@@ -63,6 +64,8 @@ struct settings {
     struct str file;
     struct settings_kafka kafka;
     struct setting_list policy_files; /* resolved against the settings file's folder */
+    struct setting_list shadow_files; /* likewise; none: no shadow policy */
+    int64_t shadow_wait_us;
     struct settings_grader *graders;
     size_t n_graders;
     struct {

@@ -173,7 +173,7 @@ DEFECTS = [
            sim=Sim("test_simulation", ("holds", "again", "twice", "Segmentation fault"))),
     # ---- pauses -----------------------------------------------------------------------------------
     Defect("publishes_in_doubt", "what was judged before a round of canaries failed is published after it",
-           [(PIPELINE, "    if (!judge_lets_out(p->judging.judge))\n        return;\n", "")],
+           [(PIPELINE, "    if (!judge_lets_out(p->judging.live))\n        return;\n", "")],
            sim=Sim("test_canaries", ("ended with",))),
     Defect("deadlines_run_in_a_pause", "records expire while the ceiling holds the grader",
            [(HOLD, "        stopclock_stop(&g->pool.stopclock, POOL_STOPPED_BY_HOLD, now);\n", "        (void)now;\n")],

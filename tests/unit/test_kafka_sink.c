@@ -180,6 +180,27 @@ static void a_committed_batch_is_readable(void **state RBR_UNUSED)
     close_sink(&p);
 }
 
+static void shadow_rewards_have_a_topic_of_their_own(void **state RBR_UNUSED)
+{
+    struct names n;
+    struct published p;
+    int32_t partition = -1;
+    make_topics(&n, "shadow", 2, 2);
+    kafka_fixture_topic(&fixture, "shadow.rewards", 2);
+    n.config.shadow_output = STR("shadow.rewards");
+    open_sink(&p, &n.config);
+    struct sink_record records[] = {
+        {.partition = 1, .key = STR("k"), .value = STR("live")},
+        {.to = SINK_SHADOW, .partition = 1, .key = STR("k"), .value = STR("shadow")},
+    };
+    publish_until_committed(&p, records, 2);
+    assert_int_equal(count(n.output, STR("k"), &partition), 1);
+    partition = -1;
+    assert_int_equal(count("shadow.rewards", STR("k"), &partition), 1);
+    assert_int_equal(partition, 1);
+    close_sink(&p);
+}
+
 static void batches_follow_one_another(void **state RBR_UNUSED)
 {
     struct names n;
@@ -609,6 +630,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_committed_batch_is_readable),
+        cmocka_unit_test(shadow_rewards_have_a_topic_of_their_own),
         cmocka_unit_test(batches_follow_one_another),
         cmocka_unit_test(metadata_that_the_broker_refuses_is_named),
         cmocka_unit_test(a_key_decides_when_partitions_differ),

@@ -171,6 +171,22 @@ static const struct wrong wrongs[] = {
     {"dead letters among rewards", KAFKA("  dead_letters: rewards\n"),
      "w.yaml:3:17: kafka.dead_letters: dead letters would be among the rewards in 'rewards'; "
      "choose another topic\n"},
+    {"shadow rewards among the rewards",
+     "kafka: {brokers: a:9092, shadow_output: rewards}\npolicy: {files: [p.yaml], shadow: "
+     "[s.yaml]}\n" G,
+     "w.yaml:1:41: kafka.shadow_output: rewards of the shadow policy would be among the rewards in "
+     "'rewards'; choose another topic\n"},
+    {"shadow rewards in the input",
+     "kafka: {brokers: a:9092, shadow_output: completions}\npolicy: {files: [p.yaml], shadow: "
+     "[s.yaml]}\n" G,
+     "w.yaml:1:41: kafka.shadow_output: rewards of the shadow policy would be among the input in "
+     "'completions'; choose another topic\n"},
+    {"shadow rewards among the dead letters",
+     "kafka: {brokers: a:9092, dead_letters: rewards.shadow}\npolicy: {files: [p.yaml], shadow: "
+     "[s.yaml]}\n" G,
+     "w.yaml:1:1: kafka.shadow_output: rewards of the shadow policy would be among the dead "
+     "letters in "
+     "'rewards.shadow'; choose another topic\n"},
     {"a drain too long", LIMITS("  drain: 61s\n"),
      "w.yaml:5:10: limits.drain: 61s is more than 20 % of max.poll.interval.ms (300000); choose at "
      "most 1m, or raise that property\n"},
@@ -294,6 +310,7 @@ static const struct wrong wrongs[] = {
      "limits: {drain: soon, window: 1}\ngraders: [{model: m, endpoints: []}]\n",
      "w.yaml:1:36: kafka.delivery: there is no 'twice'; write exactly_once or at_least_once\n"
      "w.yaml:1:43: unknown key 'x' in kafka; the keys there are brokers, input, output, "
+     "shadow_output, "
      "dead_letters, group, delivery, instance_id, transactional_id, start, properties\n"
      "w.yaml:3:17: limits.drain: 'soon' is not a duration; write a number with us, ms, s, m, h or "
      "d, e.g. 10s\n"
@@ -402,6 +419,15 @@ static void what_is_not_needed_may_be_absent(void **state RBR_UNUSED)
 
 /* ---- good files -------------------------------------------------------------------------------
  */
+
+/* The name of a topic that nothing is written to forbids nothing. */
+static void without_a_shadow_policy_its_topic_may_be_any(void **state RBR_UNUSED)
+{
+    struct settings *s = good("kafka: {brokers: a:9092, output: rewards.shadow}\n" P G, NULL);
+    assert_int_equal(s->shadow_files.n, 0);
+    assert_int_equal(s->shadow_wait_us, 2000000);
+    settings_free(s);
+}
 
 static void defaults_fill_every_field(void **state RBR_UNUSED)
 {
@@ -575,6 +601,7 @@ int main(void)
         cmocka_unit_test(a_file_that_grows_without_end_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named),
         cmocka_unit_test(what_is_not_needed_may_be_absent),
+        cmocka_unit_test(without_a_shadow_policy_its_topic_may_be_any),
         cmocka_unit_test(defaults_fill_every_field),
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(limits_of_the_rules),
