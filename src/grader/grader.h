@@ -59,13 +59,6 @@ struct grader_use {
     char system_fingerprint[64];
 };
 
-/* What a group is asked for; the first gets eight times as much as the second when both wait. */
-enum grader_class {
-    GRADER_LIVE, /* for a record's own reward */
-    GRADER_SHADOW, /* for what is computed beside it */
-    GRADER_CLASSES,
-};
-
 enum grader_group_end { GRADER_GROUP_ASKED, GRADER_GROUP_WINDING_DOWN, GRADER_GROUP_CANCELLED };
 
 struct grader_group {
@@ -74,8 +67,7 @@ struct grader_group {
     struct judgment *judgments; /* n_propositions of the policy; those PENDING are asked */
     int64_t deadline_us; /* monotonic; later by as long as the grader is down; CLOCK_NEVER: none */
     int64_t expires_us; /* monotonic; whatever happens; CLOCK_NEVER: never */
-    enum grader_class class;
-    uint64_t run; /* a hash: groups of different runs share their class's part alike */
+    uint64_t run; /* a hash: groups of different runs share the grader alike */
     void (*judged)(struct grader_group *g, size_t proposition); /* each that is GRADED, when it is;
                                                                    may be NULL */
     void (*done)(struct grader_group *g);

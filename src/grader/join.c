@@ -15,11 +15,7 @@ struct grader_call *join_leader(const struct grader *g, const struct grader_grou
 {
     const struct judgment *j = &group->judgments[proposition];
     const struct flight *f = j->has_digest ? flights_find(&g->flights, j->digest) : NULL;
-    if (f == NULL || f->call->group == group)
-        return NULL;
-    /* Nobody waits for what is less urgent. */
-    bool soon = f->call->group->class <= group->class || f->call->state == CALL_SENT;
-    return soon ? f->call : NULL;
+    return f != NULL && f->call->group != group ? f->call : NULL;
 }
 
 void join_lead(struct grader *g, struct grader_call *c, size_t proposition)

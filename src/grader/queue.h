@@ -1,10 +1,9 @@
 /* The grader's queue: which call is sent next.
  *
- * Classes (grader.h) share what is sent by weight, and within a class its runs share alike
- * (fair.h), in bytes that the server has to read anew: a run of long texts gets as many as the
- * others, not as many requests. What is of one run goes first come, first served. There are places
- * for QUEUE_RUNS runs; of more, some share a place. Part of the grader (grader_parts.h); loop
- * thread. */
+ * Runs share what is sent alike (fair.h), in bytes that the server has to read anew: a run of long
+ * texts gets as many as the others, not as many requests. What is of one run goes first come, first
+ * served. There are places for QUEUE_RUNS runs; of more, some share a place. Part of the grader
+ * (grader_parts.h); loop thread. */
 #ifndef RBR_GRADER_QUEUE_H
 #define RBR_GRADER_QUEUE_H
 
@@ -14,16 +13,10 @@
 
 enum { QUEUE_RUNS = 32 };
 
-struct queue_class {
+struct queue {
     struct fair runs;
     struct fair_share shares[QUEUE_RUNS];
     struct call_list calls[QUEUE_RUNS];
-};
-
-struct queue {
-    struct fair classes;
-    struct fair_share shares[GRADER_CLASSES];
-    struct queue_class of[GRADER_CLASSES];
 };
 
 void queue_init(struct queue *q); /* it stays where it is */
@@ -33,7 +26,7 @@ void queue_take_out(struct queue *q, struct grader_call *c);
 
 struct grader_call *queue_first(const struct queue *q); /* NULL: empty */
 
-/* The first will be sent: its class and run pay for it. */
+/* The first will be sent: its run pays for it. */
 void queue_serve(struct queue *q, struct grader_call *c);
 
 #endif

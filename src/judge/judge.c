@@ -312,7 +312,6 @@ static bool ask(struct judge_req *req)
         .judgments = out->judgments,
         .deadline_us = req->deadline_us,
         .expires_us = req->expires_us,
-        .class = req->first != NULL ? GRADER_SHADOW : GRADER_LIVE,
         .run = str_hash(req->record->run_id),
         .judged = on_judgment,
         .done = on_group_done,

@@ -40,8 +40,7 @@ struct bench {
     struct prompt prompt;
     struct group *groups;
     void (*on_done)(struct group *g);
-    enum grader_class class; /* of the groups asked next */
-    uint64_t run;
+    uint64_t run; /* of the groups asked next */
     /* the script */
     struct fixture_reply reply;
     int64_t sent_us[64];
@@ -204,7 +203,6 @@ static inline struct group *ask_about(struct bench *b, const struct prompt *prom
                                      .judgments = g->judgments,
                                      .deadline_us = deadline_us,
                                      .expires_us = CLOCK_NEVER,
-                                     .class = b->class,
                                      .run = b->run,
                                      .done = on_done};
     grader_ask(b->grader, &g->group);

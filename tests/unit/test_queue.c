@@ -77,30 +77,6 @@ static void a_run_of_long_texts_does_not_keep_others_waiting(void **state RBR_UN
     bench_free(b);
 }
 
-/* Eight to one, whoever came first. */
-static void a_shadow_has_the_smaller_part(void **state RBR_UNUSED)
-{
-    struct bench *b = busy_new();
-    b->class = GRADER_SHADOW;
-    ask_many(b, &b->prompt, 0, 100);
-    b->class = GRADER_LIVE;
-    ask_many(b, &b->prompt, 100, 100);
-    run(b);
-    assert_in_range(among(90, 100, 200), 79, 81);
-    bench_free(b);
-}
-
-static void a_shadow_alone_has_it_all(void **state RBR_UNUSED)
-{
-    struct bench *b = busy_new();
-    b->class = GRADER_SHADOW;
-    ask_many(b, &b->prompt, 0, 20);
-    run(b);
-    assert_int_equal(order.n, 20);
-    assert_int_equal(b->clock.now_us, 5 * SECOND + 20 * 20000);
-    bench_free(b);
-}
-
 /* What takes part in two runs' places is served, whatever their hashes are. */
 static void any_number_of_runs_is_served(void **state RBR_UNUSED)
 {
@@ -116,52 +92,12 @@ static void any_number_of_runs_is_served(void **state RBR_UNUSED)
     bench_free(b);
 }
 
-/* ---- joining across classes -------------------------------------------------------------------
- */
-
-static void a_record_does_not_wait_in_a_shadows_place(void **state RBR_UNUSED)
-{
-    struct bench *b = busy_new();
-    ask_many(b, &b->prompt, 0, 1); /* in the air */
-    b->class = GRADER_SHADOW;
-    ask_many(b, &b->prompt, 1, 30);
-    struct group *shadow = ask_about(b, &b->prompt, true, 31, 1, CLOCK_NEVER);
-    b->class = GRADER_LIVE;
-    struct group *live = ask_about(b, &b->prompt, true, 32, 1, CLOCK_NEVER);
-    run(b);
-    assert_true(live->done_us < shadow->done_us);
-    assert_false(live->judgments[0].cached);
-    assert_int_equal(b->server.requests, 33);
-    bench_free(b);
-}
-
-static void a_shadow_takes_a_records_answer_and_a_record_what_is_in_the_air(void **state RBR_UNUSED)
-{
-    struct bench *b = busy_new();
-    struct group *live = ask_about(b, &b->prompt, true, 0, 1, CLOCK_NEVER);
-    b->class = GRADER_SHADOW;
-    struct group *shadow = ask_about(b, &b->prompt, true, 1, 1, CLOCK_NEVER);
-    run(b);
-    assert_true(!live->judgments[0].cached && shadow->judgments[0].cached);
-    shadow = ask_about(b, &b->prompt, true, 2, 1, CLOCK_NEVER);
-    (void)tick(b);
-    b->class = GRADER_LIVE;
-    live = ask_about(b, &b->prompt, true, 3, 1, CLOCK_NEVER);
-    run(b);
-    assert_true(live->judgments[0].cached && !shadow->judgments[0].cached);
-    bench_free(b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(within_a_run_first_come_first_served),
         cmocka_unit_test(a_run_of_long_texts_does_not_keep_others_waiting),
-        cmocka_unit_test(a_shadow_has_the_smaller_part),
-        cmocka_unit_test(a_shadow_alone_has_it_all),
         cmocka_unit_test(any_number_of_runs_is_served),
-        cmocka_unit_test(a_record_does_not_wait_in_a_shadows_place),
-        cmocka_unit_test(a_shadow_takes_a_records_answer_and_a_record_what_is_in_the_air),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }
