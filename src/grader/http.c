@@ -43,6 +43,9 @@ struct easy {
     uint64_t heard_ms; /* loop time of the last byte of reply, or of sending */
     bool should_not_retry, cancelled, too_large, silent, get;
     bool has_head; /* of a reply, to its end */
+    bool begun, kept; /* sent; on a connection that was kept */
+    bool again, resent; /* curl would send it again; we did */
+    uint64_t began_ms;
     char error[CURL_ERROR_SIZE];
     struct easy *next; /* free list, or cancelled list */
     struct easy *prev_active, *next_active;
@@ -304,7 +307,7 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg)
     return wrote;
 }
 
-/* curl rewinds when it sends again on a new connection. */
+/* curl rewinds when it would send again. */
 static int on_seek(void *arg, curl_off_t offset, int origin)
 {
     struct easy *e = arg;
@@ -313,6 +316,21 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
     e->part = 0;
     e->offset = 0;
     return CURL_SEEKFUNC_OK;
+}
+
+/* Right before it is sent. When a kept connection closes without a byte, curl may send again, up to
+ * five times if those are kept ones too: a question that kills its server would do so six times an
+ * attempt. Sending again is ours to do. */
+static int on_begin(void *arg, char *to RBR_UNUSED, char *from RBR_UNUSED, int to_port RBR_UNUSED,
+                    int from_port RBR_UNUSED)
+{
+    struct easy *e = arg;
+    long made = 1;
+    e->again = e->begun;
+    e->begun = true;
+    if (!e->again && curl_easy_getinfo(e->curl, CURLINFO_NUM_CONNECTS, &made) == CURLE_OK)
+        e->kept = made == 0;
+    return e->again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* ---- easy handles -----------------------------------------------------------------------------
@@ -357,6 +375,8 @@ static void set_once(struct easy *e)
     SET(CURLOPT_READDATA, e);
     SET(CURLOPT_SEEKFUNCTION, on_seek);
     SET(CURLOPT_SEEKDATA, e);
+    SET(CURLOPT_PREREQFUNCTION, on_begin);
+    SET(CURLOPT_PREREQDATA, e);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(CURLOPT_OPENSOCKETDATA, e);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
@@ -396,6 +416,8 @@ static void free_easy(struct easy *e)
 static void give_easy(struct http *h, struct easy *e)
 {
     e->req = NULL;
+    if (e->resent)
+        (void)curl_easy_setopt(e->curl, CURLOPT_FRESH_CONNECT, 0L);
     if (h->n_free == FREE_EASY_MAX) {
         free_easy(e);
         return;
@@ -456,6 +478,20 @@ static void set_body(struct easy *e, const struct transport_req *req)
     (void)curl_easy_setopt(e->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)total);
 }
 
+static void begin(struct http *h, struct easy *e, int64_t timeout_ms)
+{
+    (void)curl_easy_setopt(e->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    set_body(e, e->req);
+    buf_reset(&e->reply);
+    e->header_bytes = 0;
+    e->retry_after_us = e->waiting = -1;
+    e->should_not_retry = e->has_head = e->begun = e->kept = e->again = false;
+    e->error[0] = '\0';
+    e->heard_ms = uv_now(&h->loop->uv);
+    (void)curl_multi_add_handle(h->multi, e->curl);
+    h->fresh = true;
+}
+
 static void http_send(struct transport *t, struct transport_req *req)
 {
     struct http *h = CONTAINER_OF(t, struct http, port);
@@ -468,19 +504,12 @@ static void http_send(struct transport *t, struct transport_req *req)
         (void)curl_easy_setopt(e->curl, CURLOPT_UNIX_SOCKET_PATH, e->endpoint->socket);
         (void)curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, e->endpoint->headers);
     }
-    (void)curl_easy_setopt(e->curl, CURLOPT_TIMEOUT_MS, (long)((req->timeout_us + 999) / 1000));
-    set_body(e, req);
-    buf_reset(&e->reply);
-    e->header_bytes = 0;
-    e->retry_after_us = e->waiting = -1;
-    e->should_not_retry = e->cancelled = e->too_large = e->silent = e->has_head = false;
-    e->error[0] = '\0';
+    e->cancelled = e->too_large = e->silent = e->resent = false;
     if (h->n_active == 0)
         uv_update_time(&h->loop->uv); /* it may have slept for long */
-    e->heard_ms = uv_now(&h->loop->uv);
+    e->began_ms = uv_now(&h->loop->uv);
     link_active(h, e);
-    (void)curl_multi_add_handle(h->multi, e->curl);
-    h->fresh = true;
+    begin(h, e, (req->timeout_us + 999) / 1000);
     if (!uv_is_active((uv_handle_t *)&h->watchdog))
         (void)uv_timer_start(&h->watchdog, on_watchdog, WATCHDOG_MS, WATCHDOG_MS);
 }
@@ -489,6 +518,8 @@ static enum transport_outcome outcome_of(const struct easy *e, CURLcode code)
 {
     if (e->cancelled && !e->silent)
         return TRANSPORT_CANCELLED;
+    if (e->again)
+        return TRANSPORT_RESET;
     if (e->too_large)
         return TRANSPORT_TOO_LARGE;
     switch (code) {
@@ -535,6 +566,7 @@ static void end_request(struct http *h, struct easy *e, CURLcode code)
     req->retry_after_us = e->retry_after_us;
     req->should_not_retry = e->should_not_retry;
     req->waiting = e->waiting;
+    req->resent = e->resent;
     (void)snprintf(req->detail, sizeof(req->detail), "%.120s",
                    code == CURLE_OK      ? ""
                    : e->error[0] != '\0' ? e->error
@@ -553,6 +585,21 @@ static void end_cancelled(struct http *h)
     }
 }
 
+/* A kept connection closed without a byte: it may have ended just then, or the request ended it.
+ * Once more, on a new one (RFC 9112, 9.3.1), in the time that is left. */
+static bool resend(struct http *h, struct easy *e, CURLcode code)
+{
+    int64_t left = e->req->timeout_us / 1000 - (int64_t)(uv_now(&h->loop->uv) - e->began_ms);
+    bool unheard = e->kept && e->header_bytes == 0 && outcome_of(e, code) == TRANSPORT_RESET;
+    if (!unheard || e->resent || left <= 0)
+        return false;
+    (void)curl_multi_remove_handle(h->multi, e->curl);
+    (void)curl_easy_setopt(e->curl, CURLOPT_FRESH_CONNECT, 1L);
+    e->resent = true;
+    begin(h, e, left);
+    return true;
+}
+
 /* A done callback may cancel others, whose transfers may be over too: those go first, so that no
  * handle of the cancelled list ends as a message and joins the free list as well. */
 static void finish_transfers(struct http *h)
@@ -566,7 +613,10 @@ static void finish_transfers(struct http *h)
             continue;
         CURLcode code = m->data.result;
         (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
-        end_request(h, (struct easy *)(void *)private, code);
+        struct easy *e = (struct easy *)(void *)private;
+        if (resend(h, e, code))
+            continue;
+        end_request(h, e, code);
         end_cancelled(h);
     }
     if (h->n_active == 0)

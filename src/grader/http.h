@@ -2,6 +2,7 @@
  *
  * One multi handle; easy handles pooled with their options kept; one uv_poll kept per socket
  * ("sticky polls": 18-20 us a request against 28-32 in the sample style). HTTP/1.1 keep-alive only;
+ * a request whose kept connection closes without a byte of reply is sent once more, on a new one;
  * no redirects, no proxy from the environment, no netrc; http and https only; TLS always verified,
  * 1.2 at least; reply bytes counted against a cap. Lifecycle: http_new, http_endpoint_new...,
  * requests, http_free (nothing may be in flight; its memory goes when the loop has closed its

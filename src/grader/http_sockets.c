@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-enum { TABLE_MIN = 1024, INPUTS = 64 };
+enum { TABLE_MIN = 1024, INPUTS = 64, READS_MAX = 64 };
 
 struct socket_poll {
     uv_poll_t uv;
@@ -23,13 +23,17 @@ static struct socket_poll *find(const struct sockets *s, curl_socket_t fd)
     return (size_t)fd < s->n_polls ? s->polls[fd] : NULL;
 }
 
-/* Not watched either, or it would spin; shutting down is an input too. */
+/* Not watched either, or it would spin; shutting down is an input too. curl takes it for dead when
+ * nothing is left to read; where that is much, its request fails to go out. */
 static void spoil(struct socket_poll *p)
 {
+    char bytes[4096];
     (void)uv_poll_stop(&p->uv);
     p->events = 0;
     (void)epoll_ctl(p->sockets->inputs, EPOLL_CTL_DEL, p->fd, NULL);
     (void)shutdown(p->fd, SHUT_RDWR);
+    for (int i = 0; i < READS_MAX && recv(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0; i++)
+        ;
 }
 
 static bool has_input(curl_socket_t fd)

@@ -259,6 +259,8 @@ void outcome_on_reply(struct transport_req *req)
     struct dialect_reply reply = {0};
     struct failure f = ok ? read_reply(g, c, req, &reply, now) : read_failure(g, a, now);
 
+    g->stats.requests += req->resent;
+    c->group->use.requests += req->resent;
     account(g, a, &reply, now);
     pool_end(&g->pool, &a->flight, req, &f, now);
     g->stats.in_flight--;

@@ -35,6 +35,7 @@ struct transport_req {
     int64_t retry_after_us; /* from retry-after-ms or retry-after; -1 when absent */
     bool should_not_retry; /* x-should-retry: false */
     int64_t waiting; /* requests in the server's queue (endpoint-load-metrics); -1: not said */
+    bool resent; /* it went out twice: a kept connection had closed without a byte of reply */
     char detail[128]; /* printable, for logs: never a secret, never prompt text */
     /* private */
     void *impl;

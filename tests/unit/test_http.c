@@ -27,7 +27,7 @@ struct result {
     char body[256], detail[128];
     size_t n_body;
     int64_t retry_after_us, waiting, ended_us;
-    bool should_not_retry;
+    bool should_not_retry, resent;
     struct result *cancels[2]; /* from inside done */
     struct result *sends; /* likewise */
 };
@@ -40,6 +40,7 @@ struct fixture {
     struct result results[PENDING_MAX];
     size_t left;
     int64_t wake_us;
+    bool closed_once;
     char last_head[4096];
     char *last_body;
     size_t n_last_body;
@@ -56,6 +57,7 @@ static const struct script {
     struct server_reply reply;
 } scripts[] = {
     {"/ok", {STR_INIT(OK_REPLY("5", "hello")), SERVER_KEEP, 0}},
+    {"/closes-once", {STR_INIT(OK_REPLY("5", "hello")), SERVER_KEEP, 0}},
     {"/slow", {STR_INIT(OK_REPLY("4", "slow")), SERVER_KEEP, 150}},
     {"/hang", {STR_INIT(""), SERVER_HANG, 0}},
     {"/hang-in-body", {STR_INIT(OK_REPLY("10", "half")), SERVER_HANG, 0}},
@@ -147,6 +149,10 @@ static struct server_reply wait_reply(size_t i)
 static struct server_reply answer(void *arg, const struct server_request *req)
 {
     struct fixture *f = arg;
+    if (strcmp(req->path, "/closes-once") == 0 && !f->closed_once) {
+        f->closed_once = true;
+        return (struct server_reply){STR(""), SERVER_CLOSE, 10};
+    }
     size_t n = req->head.n < sizeof(f->last_head) - 1 ? req->head.n : sizeof(f->last_head) - 1;
     memcpy(f->last_head, req->head.p, n);
     f->last_head[n] = '\0';
@@ -251,6 +257,7 @@ static void on_done(struct transport_req *req)
         memcpy(r->body, req->body.p, r->n_body);
     r->retry_after_us = req->retry_after_us;
     r->should_not_retry = req->should_not_retry;
+    r->resent = req->resent;
     r->waiting = req->waiting;
     r->ended_us = clock_mono_us(&clock_real);
     memcpy(r->detail, req->detail, sizeof(r->detail));
@@ -479,22 +486,66 @@ static void what_is_behind_a_reply_is_nobodys(void **state RBR_UNUSED)
     fixture_free(f);
 }
 
+/* Kept connections, as many as results. */
+static void keep_connections(struct fixture *f)
+{
+    struct transport_endpoint *slow = endpoint_at(f, f->server.port, "/slow", "");
+    for (size_t i = 0; i < PENDING_MAX; i++)
+        (void)send_to(f, i, slow, STR("{}"), 2 * SECOND);
+    run(f, 2 * SECOND);
+    assert_int_equal(f->left, 0);
+    http_endpoint_free(slow);
+}
+
+static void a_request_that_closes_its_connection_is_sent_twice_at_most(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    keep_connections(f);
+    unsigned long before = f->server.requests;
+    struct result *r = get(f, "/close", SECOND);
+    assert_int_equal(r->outcome, TRANSPORT_RESET);
+    assert_true(r->resent);
+    assert_int_equal(f->server.requests - before, 2);
+    assert_int_equal(f->server.accepted, PENDING_MAX + 1);
+    r = get(f, "/ok", SECOND); /* kept connections are used again */
+    assert_int_equal(r->outcome, TRANSPORT_REPLY);
+    assert_false(r->resent);
+    assert_int_equal(f->server.accepted, PENDING_MAX + 1);
+    fixture_free(f);
+}
+
+static void a_kept_connection_that_closes_costs_no_reply(void **state RBR_UNUSED)
+{
+    for (int large = 0; large < 2; large++) {
+        struct fixture *f = fixture_new(NULL);
+        keep_connections(f);
+        struct transport_endpoint *e = endpoint_at(f, f->server.port, "/closes-once", "");
+        struct str body = large ? (struct str){two_replies, sizeof(two_replies)} : STR("{\"a\":1}");
+        struct result *r = send_to(f, 0, e, body, SECOND);
+        run(f, SECOND);
+        assert_int_equal(r->outcome, TRANSPORT_REPLY);
+        assert_true(r->resent);
+        assert_memory_equal(r->body, "hello", 5);
+        assert_int_equal(f->n_last_body, body.n);
+        assert_memory_equal(f->last_body, body.p, body.n);
+        assert_int_equal(f->server.accepted, PENDING_MAX + 1);
+        http_endpoint_free(e);
+        fixture_free(f);
+    }
+}
+
 /* As many as are looked at in one go. */
 static void idle_connections_may_all_end_at_once(void **state RBR_UNUSED)
 {
     struct fixture *f = fixture_new(NULL);
-    struct transport_endpoint *slow = endpoint_at(f, f->server.port, "/slow", "");
     for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < PENDING_MAX; i++)
-            (void)send_to(f, i, slow, STR("{}"), 2 * SECOND);
-        run(f, 2 * SECOND);
+        keep_connections(f);
         for (size_t i = 0; i < PENDING_MAX; i++)
             assert_int_equal(f->results[i].outcome, TRANSPORT_REPLY);
         f->server.hang_up = true;
         (void)usleep(60000);
     }
     assert_int_equal(f->server.requests, 2 * PENDING_MAX); /* none was sent on a closed one */
-    http_endpoint_free(slow);
     fixture_free(f);
 }
 
@@ -866,6 +917,8 @@ int main(void)
         cmocka_unit_test(a_connection_is_kept_and_used_again),
         cmocka_unit_test(a_reply_that_nobody_asked_for_is_nobodys),
         cmocka_unit_test(what_is_behind_a_reply_is_nobodys),
+        cmocka_unit_test(a_request_that_closes_its_connection_is_sent_twice_at_most),
+        cmocka_unit_test(a_kept_connection_that_closes_costs_no_reply),
         cmocka_unit_test(idle_connections_may_all_end_at_once),
         cmocka_unit_test(an_idle_connection_that_the_server_closes_does_not_spin),
         cmocka_unit_test(nobody_listening_is_no_connection),
