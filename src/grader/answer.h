@@ -2,8 +2,23 @@
 #ifndef RBR_GRADER_ANSWER_H
 #define RBR_GRADER_ANSWER_H
 
+#include <stdint.h>
+
 #include "base/attr.h"
 #include "record/reason.h"
+
+/* What some of a question's samples say (mode sample). */
+struct samples {
+    uint16_t n, yes, no, rejected;
+};
+
+static inline void samples_add(struct samples *to, const struct samples *s)
+{
+    to->n = (uint16_t)(to->n + s->n);
+    to->yes = (uint16_t)(to->yes + s->yes);
+    to->no = (uint16_t)(to->no + s->no);
+    to->rejected = (uint16_t)(to->rejected + s->rejected);
+}
 
 struct answer {
     enum reason reason; /* REASON_NONE: probability and mass hold */
@@ -12,6 +27,7 @@ struct answer {
     double probability; /* P(yes) */
     double mass; /* of the labels it was read from, also when that is too little; 1 when the server
                     reports a probability alone */
+    struct samples samples; /* n > 0: not an answer yet, but a part of one */
 };
 
 static inline struct answer answer_ungraded(enum reason reason)

@@ -254,24 +254,37 @@ struct answer reply_choice(const struct json *choice, const struct dialect_optio
     return (struct answer){.probability = verdict == VERDICT_YES ? 1 : 0, .mass = 1};
 }
 
+/* Of one reply, as many as there should be at most. */
+static struct answer count_samples(const struct json *choices,
+                                   const struct dialect_options *options,
+                                   const struct policy *policy)
+{
+    struct answer sum = answer_broken();
+    for (const struct json *v = choices->child; v != NULL && sum.samples.n < options->samples;
+         v = v->next) {
+        struct answer a = reply_choice(v, options, policy);
+        if (a.retry)
+            return a;
+        bool verdict = a.reason == REASON_NONE;
+        samples_add(&sum.samples, &(struct samples){1, verdict && a.probability > 0,
+                                                    verdict && a.probability <= 0,
+                                                    a.reason == REASON_GRADER_REJECTED});
+    }
+    return sum;
+}
+
 struct answer reply_samples(const struct json *choices, const struct dialect_options *options,
                             const struct policy *policy)
 {
-    size_t k = options->samples, yes = 0, no = 0, rejected = 0;
-    const struct json *choice = choices->child;
-    if (choices->count < k) /* a server that does not know `n` */
-        return answer_ungraded(REASON_UNPARSEABLE_VERDICT);
-    for (size_t i = 0; i < k; i++, choice = choice->next) {
-        struct answer a = reply_choice(choice, options, policy);
-        if (a.retry)
-            return a;
-        rejected += a.reason == REASON_GRADER_REJECTED;
-        if (a.reason == REASON_NONE)
-            *(a.probability > 0 ? &yes : &no) += 1;
-    }
+    struct answer a = count_samples(choices, options, policy);
+    return a.samples.n < options->samples ? a : reply_judge_samples(&a.samples, policy);
+}
+
+struct answer reply_judge_samples(const struct samples *s, const struct policy *policy)
+{
     struct labels_sum sum = {
-        .policy = policy, .yes = (double)yes / (double)k, .no = (double)no / (double)k};
-    return rejected == k ? answer_ungraded(REASON_GRADER_REJECTED) : labels_judge(&sum);
+        .policy = policy, .yes = (double)s->yes / s->n, .no = (double)s->no / s->n};
+    return s->rejected == s->n ? answer_ungraded(REASON_GRADER_REJECTED) : labels_judge(&sum);
 }
 
 void reply_read_choices(struct arena *a, const struct dialect_frame *f, const struct policy *policy,

@@ -52,6 +52,8 @@ struct grader_call {
     bool recalled; /* once, from an endpoint that had fallen silent */
     bool last_chance; /* a SUSPECT that fails if the server works */
     enum reason reason; /* SUSPECT */
+    struct samples samples; /* those that it has of its question, in mode sample */
+    bool gathers; /* by its last reply they are not enough */
     uint32_t attempts, spared; /* of these, taken by outages: they do not count */
     uint32_t outages; /* that it was in the air for */
     int64_t sent_us; /* its last attempt */

@@ -40,6 +40,20 @@ static void account(struct grader *g, const struct attempt *a, struct dialect_re
     usage_add(&a->call->group->use.used, &reply->usage);
 }
 
+/* Servers give fewer samples than they are asked for, or always one: they are gathered over as many
+ * replies as it takes. */
+static void gather_samples(struct grader *g, struct grader_call *c)
+{
+    struct answer *a = &g->answers[0];
+    struct samples *s = &c->samples;
+    if (a->samples.n == 0)
+        return;
+    samples_add(s, &a->samples);
+    c->gathers = s->n < g->config.ask.samples;
+    if (!c->gathers)
+        *a = reply_judge_samples(s, c->group->prompt->policy);
+}
+
 /* Judges what is answered; the call keeps what may be asked again. */
 static struct failure read_reply(struct grader *g, struct grader_call *c,
                                  const struct transport_req *req, struct dialect_reply *reply,
@@ -50,6 +64,7 @@ static struct failure read_reply(struct grader *g, struct grader_call *c,
     arena_reset(&g->reply);
     g->dialect->read(&g->reply, &g->frame, c->group->prompt->policy, req->body, g->answers,
                      c->n_asked, reply);
+    gather_samples(g, c);
     enum quality_flaw flaw =
         pool_weigh(&g->pool, (size_t)c->endpoint, reply, g->answers, c->n_asked, now);
     g->stats.replies++;
@@ -65,9 +80,11 @@ static struct failure read_reply(struct grader *g, struct grader_call *c,
         else
             group_judge(g, c, c->asked[i], answer);
     }
+    if (c->gathers)
+        f.reason = REASON_DEADLINE; /* unless there is time for more */
     f.retry = left > 0;
     f.elsewhere = flaw != QUALITY_WELL;
-    if (left > 0 && left == c->n_asked && flaw != QUALITY_LITTLE_MASS)
+    if (left > 0 && left == c->n_asked && flaw != QUALITY_LITTLE_MASS && !c->gathers)
         f.fault = FAULT_SERVER; /* nothing usable */
     c->n_asked = left;
     return f;
@@ -206,6 +223,12 @@ static void ask_elsewhere(struct grader *g, struct grader_call *c)
     call_enqueue(g, c);
 }
 
+static void ask_rest(struct grader *g, struct grader_call *c)
+{
+    excuse(c);
+    call_enqueue(g, c);
+}
+
 static void try_again(struct grader *g, struct grader_call *c, int64_t at)
 {
     g->stats.retries++;
@@ -256,6 +279,7 @@ void outcome_on_reply(struct transport_req *req)
         j->attempts = c->attempts;
         j->latency_ms = (uint32_t)((now - c->sent_us) / 1000);
     }
+    c->gathers = false;
     struct dialect_reply reply = {0};
     struct failure f = ok ? read_reply(g, c, req, &reply, now) : read_failure(g, a, now);
 
@@ -271,6 +295,8 @@ void outcome_on_reply(struct transport_req *req)
     dispatch_give_back(g, a);
     if (f.reason == REASON_NONE)
         group_settle(g, c);
+    else if (c->gathers && c->group->end == GRADER_GROUP_ASKED)
+        ask_rest(g, c);
     else if (recalled)
         ask_elsewhere(g, c);
     else

@@ -234,7 +234,7 @@ static bool is_well_answered(struct pool *p, size_t i, const struct transport_re
         e->flaw = QUALITY_BLIND;
     else if (low && quality_is_poor(&p->quality, i, answer.mass))
         e->flaw = QUALITY_LITTLE_MASS;
-    return e->flaw == QUALITY_WELL && !answer.retry;
+    return e->flaw == QUALITY_WELL && (!answer.retry || answer.samples.n > 0);
 }
 
 static void on_probed(struct transport_req *req)

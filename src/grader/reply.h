@@ -36,9 +36,10 @@ struct answer reply_probability(const struct json *p, const struct json *mass,
 struct answer reply_choice(const struct json *choice, const struct dialect_options *options,
                            const struct policy *policy);
 
-/* mode sample: the share of yes among the choices. */
+/* mode sample: the share of yes among the choices; `samples` when they are fewer than asked for. */
 struct answer reply_samples(const struct json *choices, const struct dialect_options *options,
                             const struct policy *policy);
+struct answer reply_judge_samples(const struct samples *s, const struct policy *policy);
 
 /* A dialect's `read` where choices[].index says which question; each choice once. The only choice
  * for the only question needs no index. */

@@ -200,10 +200,7 @@ static void samples_give_the_share_of_yes(void **state RBR_UNUSED)
          "{\"choices\":[" SAY("yes") "," SAY("no") "," SAY("no") "," SAY("no") "," SAY("yes") "]}",
          1,
          {GRADED(0.25)}},
-        {"fewer than asked for",
-         "{\"choices\":[" SAY("yes") "]}",
-         1,
-         {UNUSABLE(UNPARSEABLE_VERDICT)}},
+        {"fewer than asked for", "{\"choices\":[" SAY("yes") "]}", 1, {BROKEN}},
         {"all refused",
          "{\"choices\":[{\"finish_reason\":\"content_filter\"},{\"finish_reason\":\"content_"
          "filter\"}"
