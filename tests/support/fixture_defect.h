@@ -86,8 +86,9 @@ static inline bool broker_spoil_shadow(struct received *in)
 
 static inline bool broker_spoil(struct broker *b, struct received *in)
 {
-    struct sink_record *r = in->records, last = r[in->n_records - 1];
+    struct sink_record *r = in->records, *end = r + in->n_records; /* with room for one more */
     struct sink_offset *o = &in->offsets[0];
+    bool empty = in->n_records == 0; /* offsets alone */
     switch (b->defect) {
     case DEFECT_COMMIT_ONE_MORE:
         if (broker_is_gap(&b->logs[o->partition], o->offset))
@@ -108,20 +109,23 @@ static inline bool broker_spoil(struct broker *b, struct received *in)
     case DEFECT_MAP_ONE_LESS:
         return broker_spoil_map(b, o);
     case DEFECT_DROP_MESSAGE:
-        in->n_records--;
-        return true;
+        in->n_records -= !empty;
+        return !empty;
     case DEFECT_PUBLISH_TWICE:
-        r[in->n_records++] = last;
+        if (empty)
+            return false;
+        end[0] = end[-1];
+        in->n_records++;
         return true;
     case DEFECT_SWAP:
         if (in->n_records < 2 || r[0].partition != r[1].partition)
             return false;
-        last = r[0];
+        end[0] = r[0];
         r[0] = r[1];
-        r[1] = last;
+        r[1] = end[0];
         return true;
     case DEFECT_LOSE_KEY:
-        if (r[0].key.p == NULL)
+        if (empty || r[0].key.p == NULL)
             return false;
         r[0].key = (struct str){0};
         return true;
