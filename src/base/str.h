@@ -48,6 +48,13 @@ static inline bool char_is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* May stand in the name of a tag: a letter, a digit, _ - . : or what is not ASCII. */
+static inline bool char_is_name(char c)
+{
+    return ((c | 32) >= 'a' && (c | 32) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.' || c == ':' || (unsigned char)c >= 0x80;
+}
+
 struct str str_trim(struct str s);
 
 /* Below, at or above 0 as a stands before b: by bytes, and a prefix first. For qsort. */

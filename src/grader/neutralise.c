@@ -125,11 +125,6 @@ static bool is_turn(struct str s, size_t at)
     return has_shape(str_sub(s, at, s.n), STR("|"), STR("|:"), true);
 }
 
-static bool is_letter(char c)
-{
-    return is_word(c) && c != '/';
-}
-
 /* <name, </name, whatever follows in the tag; or a run. */
 static bool is_fence(struct str s, const struct policy *policy)
 {
@@ -137,12 +132,12 @@ static bool is_fence(struct str s, const struct policy *policy)
     struct str rest = str_sub(s, 1 + slash, s.n);
     for (size_t i = 0; i < policy->n_fences; i++) {
         struct str fence = policy->fences[i];
-        bool named = is_letter(fence.p[0]);
+        bool named = char_is_name(fence.p[0]);
         if (!named && str_has_prefix(s, fence))
             return true;
         if (named && s.p[0] == '<' && rest.n >= fence.n &&
             str_eq_folded(str_sub(rest, 0, fence.n), fence) &&
-            (rest.n == fence.n || !is_letter(rest.p[fence.n])))
+            (rest.n == fence.n || !char_is_name(rest.p[fence.n])))
             return true;
     }
     return false;
@@ -172,7 +167,7 @@ static void seek_init(struct seeker *k, struct str s, const struct policy *polic
     seek_too(k, ']');
     seek_too(k, '|');
     for (size_t i = 0; i < policy->n_fences; i++)
-        if (!is_letter(policy->fences[i].p[0]))
+        if (!char_is_name(policy->fences[i].p[0]))
             seek_too(k, policy->fences[i].p[0]);
 }
 

@@ -2,11 +2,6 @@
  * could step out of its fence, so the grader's prompt breaks it up (grader/neutralise). */
 #include "policy/loader.h"
 
-static bool is_letter(char c)
-{
-    return ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '-';
-}
-
 static void add(struct policy *p, struct str fence)
 {
     for (size_t i = 0; i < p->n_fences; i++)
@@ -20,9 +15,9 @@ static void add(struct policy *p, struct str fence)
 static struct str tag(struct str s)
 {
     size_t from = s.n > 1 && s.p[1] == '/' ? 2 : 1, n = from;
-    while (n < s.n && is_letter(s.p[n]))
+    while (n < s.n && char_is_name(s.p[n]))
         n++;
-    bool ends = n < s.n && (s.p[n] == '>' || s.p[n] == ' ');
+    bool ends = n < s.n && (s.p[n] == '>' || char_is_space(s.p[n]));
     return ends ? str_sub(s, from, n) : (struct str){0};
 }
 
