@@ -20,21 +20,16 @@ struct position {
     const struct json *logprob, *top;
 };
 
-static const struct json *first_of(const struct json *list)
-{
-    return list != NULL ? list->child : NULL;
-}
-
 /* False: there is no list of tokens at all. An empty one is a model that said nothing. */
 static bool open_cursor(const struct json *logprobs, struct cursor *c)
 {
     const struct json *content = reply_array(logprobs, STR("content"));
     const struct json *tokens = reply_array(logprobs, STR("tokens"));
-    *c = (struct cursor){.token = first_of(content), .parallel = content == NULL};
+    *c = (struct cursor){.token = reply_first(content), .parallel = content == NULL};
     if (c->parallel) {
-        c->token = first_of(tokens);
-        c->logprob = first_of(reply_array(logprobs, STR("token_logprobs")));
-        c->top = first_of(reply_array(logprobs, STR("top_logprobs")));
+        c->token = reply_first(tokens);
+        c->logprob = reply_first(reply_array(logprobs, STR("token_logprobs")));
+        c->top = reply_first(reply_array(logprobs, STR("top_logprobs")));
     }
     return content != NULL || tokens != NULL;
 }
@@ -218,8 +213,8 @@ static bool calls_a_tool(const struct json *choice)
 {
     const struct json *message = json_get(choice, STR("message"));
     struct str finish = finish_reason(choice);
-    return first_of(reply_array(message, STR("tool_calls"))) != NULL ||
-           first_of(json_get(message, STR("function_call"))) != NULL ||
+    return reply_first(reply_array(message, STR("tool_calls"))) != NULL ||
+           reply_first(json_get(message, STR("function_call"))) != NULL ||
            str_eq(finish, STR("tool_calls")) || str_eq(finish, STR("function_call"));
 }
 
@@ -293,14 +288,9 @@ void reply_read_choices(struct arena *a, const struct dialect_frame *f, const st
 {
     const struct json *root = reply_begin(a, body, answers, n, reply);
     const struct json *choices = reply_array(root, STR("choices"));
-    bool seen[DIALECT_QUESTIONS_MAX] = {false};
-    for (const struct json *v = first_of(choices); v != NULL; v = v->next) {
-        const struct json *index = json_get(v, STR("index"));
-        bool alone = index == NULL && n == 1 && choices->count == 1;
-        int64_t i = 0;
-        if (!alone && !json_integer(index, 0, (int64_t)n - 1, &i))
-            continue;
-        answers[i] = seen[i] ? answer_broken() : reply_choice(v, &f->options, policy);
-        seen[i] = true;
+    struct reply_slots slots = {.answers = answers};
+    for (const struct json *v = reply_first(choices); v != NULL; v = v->next) {
+        bool alone = json_get(v, STR("index")) == NULL && n == 1 && choices->count == 1;
+        reply_put(&slots, alone ? 0 : reply_index(v, n), reply_choice(v, &f->options, policy));
     }
 }

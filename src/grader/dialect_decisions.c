@@ -42,15 +42,11 @@ static void read(struct arena *a, const struct dialect_frame *f RBR_UNUSED,
                  struct dialect_reply *reply)
 {
     const struct json *root = reply_begin(a, body, answers, n, reply);
-    const struct json *list = reply_array(root, STR("answers"));
-    bool seen[DIALECT_QUESTIONS_MAX] = {false};
-    for (const struct json *v = list != NULL ? list->child : NULL; v != NULL; v = v->next) {
-        size_t i = reply_question(reply_text(json_get(v, STR("name"))), n);
-        if (i == SIZE_MAX)
-            continue;
-        answers[i] = seen[i] ? answer_broken() : read_answer(v, policy);
-        seen[i] = true;
-    }
+    struct reply_slots slots = {.answers = answers};
+    const struct json *v = reply_first(reply_array(root, STR("answers")));
+    for (; v != NULL; v = v->next)
+        reply_put(&slots, reply_question(reply_text(json_get(v, STR("name"))), n),
+                  read_answer(v, policy));
 }
 
 const struct dialect dialect_decisions = {

@@ -92,16 +92,11 @@ static void read_generative(struct arena *a, const struct dialect_frame *f RBR_U
                             size_t n, struct dialect_reply *reply)
 {
     const struct json *root = reply_begin(a, body, answers, n, reply);
-    const struct json *data = reply_array(root, STR("data"));
-    bool seen[DIALECT_QUESTIONS_MAX] = {false};
-    for (const struct json *v = data != NULL ? data->child : NULL; v != NULL; v = v->next) {
-        int64_t i;
-        if (!json_integer(json_get(v, STR("index")), 0, (int64_t)n - 1, &i))
-            continue;
-        answers[i] =
-            seen[i] ? answer_broken() : reply_probability(json_get(v, STR("score")), NULL, policy);
-        seen[i] = true;
-    }
+    struct reply_slots slots = {.answers = answers};
+    const struct json *v = reply_first(reply_array(root, STR("data")));
+    for (; v != NULL; v = v->next)
+        reply_put(&slots, reply_index(v, n),
+                  reply_probability(json_get(v, STR("score")), NULL, policy));
 }
 
 const struct dialect dialect_score = {

@@ -75,6 +75,26 @@ const struct json *reply_array(const struct json *v, struct str key)
     return list != NULL && list->type == JSON_ARRAY ? list : NULL;
 }
 
+const struct json *reply_first(const struct json *list)
+{
+    return list != NULL ? list->child : NULL;
+}
+
+void reply_put(struct reply_slots *s, size_t i, struct answer answer)
+{
+    if (i == SIZE_MAX)
+        return;
+    s->answers[i] = s->taken[i] ? answer_broken() : answer;
+    s->taken[i] = true;
+}
+
+size_t reply_index(const struct json *v, size_t n)
+{
+    int64_t i;
+    bool is_ours = json_integer(json_get(v, STR("index")), 0, (int64_t)n - 1, &i);
+    return is_ours ? (size_t)i : SIZE_MAX;
+}
+
 size_t reply_question(struct str name, size_t n)
 {
     uint64_t k;

@@ -19,12 +19,23 @@ void reply_usage(struct arena *a, struct str body, struct dialect_reply *ret);
 
 /* The elements of an array member, or NULL. */
 const struct json *reply_array(const struct json *v, struct str key);
+const struct json *reply_first(const struct json *list); /* of these; NULL: there is none */
+
+/* Answers that say themselves which question they are to. Zero but for the array. */
+struct reply_slots {
+    struct answer *answers;
+    bool taken[DIALECT_QUESTIONS_MAX];
+};
+
+/* Two answers to one question are none. `i` SIZE_MAX: it is to none of ours. */
+void reply_put(struct reply_slots *s, size_t i, struct answer answer);
 
 /* A text, or an empty one for anything else. */
 struct str reply_text(const struct json *v);
 
-/* Which question "q7" means; SIZE_MAX when it is not one of n. */
+/* Which question "q7", or the member `index`, means; SIZE_MAX when it is not one of n. */
 size_t reply_question(struct str name, size_t n);
+size_t reply_index(const struct json *v, size_t n);
 
 /* A probability that the server computed itself, and the mass it reports, if it does. */
 struct answer reply_probability(const struct json *p, const struct json *mass,

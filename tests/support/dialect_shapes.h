@@ -93,6 +93,22 @@ static inline void shapes_are_read(const struct dialect *d, const struct dialect
     arena_done(&a);
 }
 
+/* What a reply says of itself. */
+static inline void shape_says(const struct dialect *d, const struct dialect_frame *frame,
+                              const struct shape *shape, const char *model, struct usage usage)
+{
+    struct arena a;
+    struct dialect_reply reply;
+    struct answer answers[SHAPE_ANSWERS_MAX];
+    arena_init(&a, 1 << 20);
+    d->read(&a, frame, &shape_policy, str_z(shape->body), answers, shape->n, &reply);
+    assert_strs(reply.model, str_z(model));
+    assert_int_equal(reply.usage.input_tokens, usage.input_tokens);
+    assert_int_equal(reply.usage.cached_input_tokens, usage.cached_input_tokens);
+    assert_int_equal(reply.usage.output_tokens, usage.output_tokens);
+    arena_done(&a);
+}
+
 /* Cut anywhere: no number, and worth another try. */
 static inline void shape_cut_anywhere(const struct dialect *d, const struct dialect_frame *frame,
                                       const struct shape *shape)

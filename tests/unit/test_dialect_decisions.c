@@ -86,15 +86,8 @@ static void the_input_is_what_the_questions_share(void **state RBR_UNUSED)
 
 static void usage_is_read(void **state RBR_UNUSED)
 {
-    struct arena a;
-    struct dialect_reply reply;
-    struct answer answers[2];
-    arena_init(&a, 1 << 20);
-    dialect_decisions.read(&a, &frame, &shape_policy, str_z(shapes[0].body), answers, 2, &reply);
-    assert_str(reply.model, "m-1");
-    assert_int_equal(reply.usage.input_tokens, 100);
-    assert_int_equal(reply.usage.cached_input_tokens, 64);
-    arena_done(&a);
+    shape_says(&dialect_decisions, &frame, &shapes[0], "m-1",
+               (struct usage){.input_tokens = 100, .cached_input_tokens = 64});
 }
 
 int main(void)

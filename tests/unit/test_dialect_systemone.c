@@ -121,15 +121,8 @@ static void turns_are_messages_in_the_chat_layout(void **state RBR_UNUSED)
 
 static void usage_is_read(void **state RBR_UNUSED)
 {
-    struct arena a;
-    struct dialect_reply reply;
-    struct answer answers[2];
-    arena_init(&a, 1 << 20);
-    dialect_systemone.read(&a, &frame, &shape_policy, str_z(shapes[0].body), answers, 2, &reply);
-    assert_str(reply.model, "m");
-    assert_int_equal(reply.usage.input_tokens, 812);
-    assert_int_equal(reply.usage.output_tokens, 2);
-    arena_done(&a);
+    shape_says(&dialect_systemone, &frame, &shapes[0], "m",
+               (struct usage){.input_tokens = 812, .output_tokens = 2});
 }
 
 int main(void)
