@@ -93,7 +93,8 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint,
     group->use.requests++;
     g->stats.requests++;
     g->stats.in_flight++;
-    retry_budget_request(&g->budget);
+    retry_budget_request(&g->retries);
+    retry_budget_request(&g->once_more);
     pool_start(&g->pool, endpoint, prefill, now, &a->flight);
     g->transport->send(g->transport, &a->req);
 }

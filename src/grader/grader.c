@@ -114,6 +114,13 @@ static bool keep_config(struct grader *g, const struct grader_config *c)
            keep_ids(&g->texts, &ask->no_ids, ask->n_no_ids);
 }
 
+/* All that may be in the air when a server goes and comes back. */
+static size_t once_more_most(const struct grader_config *config)
+{
+    size_t n = config->n_endpoints * config->max_in_flight;
+    return n > RETRY_BURST ? n : RETRY_BURST;
+}
+
 enum err_code grader_new(const struct grader_config *config, struct transport *transport,
                          const struct clock *clock, uint64_t seed, struct grader **ret,
                          struct err *err)
@@ -139,7 +146,8 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
     g->transport = transport;
     g->clock = clock;
     rng_init(&g->rng, seed);
-    retry_budget_init(&g->budget, clock_mono_us(clock));
+    retry_budget_init(&g->retries, RETRY_BURST, clock_mono_us(clock));
+    retry_budget_init(&g->once_more, once_more_most(config), clock_mono_us(clock));
     meter_init(&g->meter, &config->price, config->spend);
     bool kept = keep_config(g, config);
     g->frame.options = g->config.ask;

@@ -17,7 +17,8 @@
  * (join.h). A suspect failed by what may be the server's doing or its own: a probe of the endpoint
  * decides (health.h). If the server does not work, no attempt was one. If it does, the failure is
  * the question's own; but when nobody was answered there from its first failure to its last
- * attempt, the server may have come back just now, and it gets its attempts once more. */
+ * attempt, the server may have come back just now, and it gets its attempts once more, as long as
+ * their budget lasts (retry.h). */
 #ifndef RBR_GRADER_GRADER_PARTS_H
 #define RBR_GRADER_GRADER_PARTS_H
 
@@ -94,7 +95,7 @@ struct grader {
     size_t n_free;
     struct arena reply;
     struct answer answers[DIALECT_QUESTIONS_MAX]; /* of the reply being read */
-    struct retry_budget budget;
+    struct retry_budget retries, once_more;
     struct grader_stats stats;
 };
 

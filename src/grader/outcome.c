@@ -116,7 +116,7 @@ static bool may_retry(struct grader *g, const struct grader_call *c, const struc
     if (!f->retry || !has_attempts(g, c) || c->group->end != GRADER_GROUP_ASKED ||
         wait >= group_time_left(g, c->group, now))
         return false;
-    return retry_budget_take(&g->budget, now);
+    return retry_budget_take(&g->retries, now);
 }
 
 static void excuse(struct grader_call *c)
@@ -184,6 +184,7 @@ void outcome_on_decided(void *arg, size_t endpoint, bool works)
 {
     struct grader *g = arg;
     struct grader_call *next;
+    int64_t now = clock_mono_us(g->clock);
     for (struct grader_call *c = g->suspects.first; c != NULL; c = next) {
         next = c->next;
         if (c->endpoint != (int16_t)endpoint)
@@ -191,7 +192,7 @@ void outcome_on_decided(void *arg, size_t endpoint, bool works)
         call_take_out(g, c);
         if (!works) {
             spare(g, c, c->reason);
-        } else if (c->last_chance) {
+        } else if (c->last_chance || !retry_budget_take(&g->once_more, now)) {
             group_give_up(g, c, c->reason);
         } else {
             c->last_chance = true;

@@ -2,12 +2,7 @@
 
 #include "base/attr.h"
 
-enum {
-    BUDGET_MAX = 500,
-    BUDGET_PER_SECOND = 5,
-    RETRY_AFTER_CAP_US = 30000000,
-    CONTEXT_LOOK = 4096
-};
+enum { BUDGET_PER_SECOND = 5, RETRY_AFTER_CAP_US = 30000000, CONTEXT_LOOK = 4096 };
 
 static const double budget_per_request = 0.1;
 
@@ -91,16 +86,16 @@ struct failure failure_of(const struct transport_req *req)
     return f;
 }
 
-void retry_budget_init(struct retry_budget *b, int64_t now_us)
+void retry_budget_init(struct retry_budget *b, size_t most, int64_t now_us)
 {
-    *b = (struct retry_budget){.tokens = BUDGET_MAX, .filled_us = now_us};
+    *b = (struct retry_budget){.tokens = (double)most, .most = (double)most, .filled_us = now_us};
 }
 
 static void fill(struct retry_budget *b, double tokens)
 {
     b->tokens += tokens;
-    if (b->tokens > BUDGET_MAX)
-        b->tokens = BUDGET_MAX;
+    if (b->tokens > b->most)
+        b->tokens = b->most;
 }
 
 void retry_budget_request(struct retry_budget *b)

@@ -3,8 +3,10 @@
  * Not after 400, 401, 403, 404, 413, 422 or `x-should-retry: false`. Otherwise with exponential
  * backoff and full jitter, at least what Retry-After asks for, within the attempts, the deadline,
  * and the grader's budget: a token bucket that fills by 10 % of the requests and 5 a second, so
- * that failures are not answered with a storm. That is for a server that works; what one that does
- * not has failed (FAULT_SERVER, also a wrong key or path) waits for it: see outcome.h and health.h.
+ * that failures are not answered with a storm. What is asked once more because the server may have
+ * been away (outcome.c) has a budget of the same kind. That is for a server that works; what one
+ * that does not has failed (FAULT_SERVER, also a wrong key or path) waits for it: see outcome.h and
+ * health.h.
  */
 #ifndef RBR_GRADER_RETRY_H
 #define RBR_GRADER_RETRY_H
@@ -36,11 +38,14 @@ struct failure {
 struct failure failure_of(const struct transport_req *req);
 
 struct retry_budget {
-    double tokens;
+    double tokens, most;
     int64_t filled_us;
 };
 
-void retry_budget_init(struct retry_budget *b, int64_t now_us);
+enum { RETRY_BURST = 500 };
+
+/* Full: so many at once. */
+void retry_budget_init(struct retry_budget *b, size_t most, int64_t now_us);
 void retry_budget_request(struct retry_budget *b);
 bool retry_budget_take(struct retry_budget *b, int64_t now_us) RBR_MUST_CHECK;
 

@@ -1,6 +1,8 @@
 /* grader: groups of questions on virtual time, against a server that the test scripts. */
 #include "grader_bench.h"
 
+#include "grader/retry.h"
+
 /* ---- the good case ----------------------------------------------------------------------------
  */
 
@@ -236,6 +238,42 @@ static void failures_are_not_answered_with_a_storm(void **state RBR_UNUSED)
     assert_in_range(b->probes, 1, (uint64_t)(seconds * 10) + 1);
     for (size_t i = 0; i < GROUPS_MAX; i++)
         assert_int_equal(b->groups[i].done, 1);
+    bench_free(b);
+}
+
+/* The same, when no more than 50 are in the air: not once more for each either. */
+static void second_chances_have_a_budget_too(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 50);
+    int64_t began = b->clock.now_us;
+    b->reply = (struct fixture_reply){.outcome = TRANSPORT_CONNECT};
+    for (size_t i = 0; i < GROUPS_MAX; i++)
+        (void)ask(b, i, 1, CLOCK_NEVER);
+    run(b);
+    double seconds = (double)(b->clock.now_us - began) / 1e6;
+    uint64_t requests = b->server.requests - b->probes;
+    double budget = RETRY_BURST + 0.1 * (double)requests + 5 * seconds;
+    assert_true((double)(requests - GROUPS_MAX) <= 2 * budget);
+    for (size_t i = 0; i < GROUPS_MAX; i++) {
+        assert_int_equal(b->groups[i].done, 1);
+        assert_int_equal(b->groups[i].judgments[0].reason, REASON_GRADER_UNAVAILABLE);
+    }
+    bench_free(b);
+}
+
+/* As many as are in the air get it, in one blow. */
+static void a_short_outage_fails_nobody_in_the_air(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 1000);
+    b->reply = (struct fixture_reply){.delay_us = SECOND, .outcome = TRANSPORT_RESET};
+    for (size_t i = 0; i < 1000; i++)
+        (void)ask(b, i, 1, CLOCK_NEVER);
+    (void)tick(b);
+    b->good_from = 0;
+    run(b);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(b->groups[i].judgments[0].status, JUDGMENT_GRADED);
+    assert_true(b->server.requests - b->probes == 2000);
     bench_free(b);
 }
 
@@ -741,6 +779,8 @@ int main(void)
         cmocka_unit_test(a_wait_past_the_deadline_is_not_begun),
         cmocka_unit_test(x_should_retry_false_ends_it),
         cmocka_unit_test(failures_are_not_answered_with_a_storm),
+        cmocka_unit_test(second_chances_have_a_budget_too),
+        cmocka_unit_test(a_short_outage_fails_nobody_in_the_air),
         cmocka_unit_test(a_deadline_cancels_what_is_in_the_air),
         cmocka_unit_test(a_deadline_ends_what_is_queued_and_what_waits),
         cmocka_unit_test(a_deadline_already_past_asks_nothing),

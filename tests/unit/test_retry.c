@@ -139,7 +139,7 @@ static void the_budget_is_a_tenth_of_requests_and_five_a_second(void **state RBR
 {
     struct retry_budget b;
     size_t taken = 0;
-    retry_budget_init(&b, 0);
+    retry_budget_init(&b, RETRY_BURST, 0);
     while (retry_budget_take(&b, 0))
         taken++;
     assert_int_equal(taken, 500); /* the burst */
