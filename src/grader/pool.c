@@ -314,17 +314,27 @@ static void fall_silent(struct pool *p, size_t i, int64_t now)
         p->config.recall(p->config.arg, f);
 }
 
+/* As pool_last_reply_us, of others than that: its own probes say nothing of others. */
+static int64_t others_replied_us(const struct pool *p, size_t i)
+{
+    int64_t last = INT64_MIN;
+    for (size_t k = 0; k < p->config.n; k++)
+        if (k != i && p->health[k].good_us > last)
+            last = p->health[k].good_us;
+    return last;
+}
+
 /* Looks for endpoints that have fallen silent; when the next one may have. */
 static int64_t watch_silence(struct pool *p, int64_t now)
 {
-    int64_t due = CLOCK_NEVER, answered = pool_last_reply_us(p);
+    int64_t due = CLOCK_NEVER;
     int64_t most = silence_most_us(p->silence, p->config.n);
     for (size_t i = 0; i < p->config.n; i++) {
         const struct silence *s = &p->silence[i];
         if (p->endpoints[i].silent || s->since_us == INT64_MAX)
             continue;
         int64_t bound = now - s->since_us < most ? most : silence_bound(p, i, most);
-        if (silence_is_long(s, bound, answered, now))
+        if (now - s->since_us >= bound && silence_is_long(s, bound, others_replied_us(p, i), now))
             fall_silent(p, i, now);
         else if (s->since_us + bound > now && s->since_us + bound < due)
             due = s->since_us + bound;

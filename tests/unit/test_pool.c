@@ -444,6 +444,22 @@ static void a_question_that_hangs_anywhere_is_recalled_once(void **state RBR_UNU
     bench_free(b);
 }
 
+/* Its probes are answered while questions hang: there is nobody else to ask. */
+static void the_only_endpoint_is_not_left_for_its_silence(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 20);
+    b->reply = (struct fixture_reply){.delay_us = CLOCK_NEVER};
+    b->poison = STR("?");
+    for (size_t n = 0; n < 4; n++) {
+        (void)ask(b, n, 1, CLOCK_NEVER);
+        run_for(b, 3 * SECOND);
+    }
+    run(b);
+    assert_true(b->probes > 0);
+    assert_int_equal(b->server.cancelled, 0);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_dead_endpoint_gets_nothing_but_probes_until_it_is_back),
         cmocka_unit_test(what_hangs_at_a_silent_endpoint_is_asked_elsewhere),
         cmocka_unit_test(a_question_that_hangs_anywhere_is_recalled_once),
+        cmocka_unit_test(the_only_endpoint_is_not_left_for_its_silence),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }
