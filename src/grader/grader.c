@@ -176,6 +176,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
         .arg = g,
     };
     pool_init(&g->pool, &pool);
+    g->up_since_us = g->pool.up_since_us;
     *ret = g;
     return ERR_OK;
 }

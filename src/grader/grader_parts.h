@@ -89,6 +89,7 @@ struct grader {
     struct call_list suspects;
     struct flights flights; /* questions of calls that are not settled, by digest */
     struct heap timers; /* of calls */
+    int64_t up_since_us; /* as the pool had it when waits were ended last */
     struct heap deadlines, expiries; /* of groups; deadlines by the pool's clock */
     struct grader_group *finished; /* done is owed */
     struct attempt *free_attempts;

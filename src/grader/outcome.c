@@ -185,6 +185,11 @@ void outcome_on_decided(void *arg, size_t endpoint, bool works)
     struct grader *g = arg;
     struct grader_call *next;
     int64_t now = clock_mono_us(g->clock);
+    if (g->up_since_us !=
+        g->pool.up_since_us) { /* an outage is over, and so is what it asked for */
+        g->up_since_us = g->pool.up_since_us;
+        call_end_waits(g, CLOCK_NEVER);
+    }
     for (struct grader_call *c = g->suspects.first; c != NULL; c = next) {
         next = c->next;
         if (c->endpoint != (int16_t)endpoint)

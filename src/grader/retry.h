@@ -1,12 +1,12 @@
 /* Whether and when a failed request is sent again, and whose doing the failure is. Pure.
  *
  * Not after 400, 401, 403, 404, 413, 422 or `x-should-retry: false`. Otherwise with exponential
- * backoff and full jitter, at least what Retry-After asks for, within the attempts, the deadline,
- * and the grader's budget: a token bucket that fills by 10 % of the requests and 5 a second, so
- * that failures are not answered with a storm. What is asked once more because the server may have
- * been away (outcome.c) has a budget of the same kind. That is for a server that works; what one
- * that does not has failed (FAULT_SERVER, also a wrong key or path) waits for it: see outcome.h and
- * health.h.
+ * backoff and full jitter, at least what Retry-After asks for (30 s at most, and not beyond the end
+ * of an outage), within the attempts, the deadline, and the grader's budget: a token bucket that
+ * fills by 10 % of the requests and 5 a second, so that failures are not answered with a storm.
+ * What is asked once more because the server may have been away (outcome.c) has a budget of the
+ * same kind. That is for a server that works; what one that does not has failed (FAULT_SERVER, also
+ * a wrong key or path) waits for it: see outcome.h and health.h.
  */
 #ifndef RBR_GRADER_RETRY_H
 #define RBR_GRADER_RETRY_H

@@ -210,6 +210,22 @@ static void a_dead_grader_is_left_alone(void **state RBR_UNUSED)
     bench_free(b);
 }
 
+/* Servers in maintenance ask for hours; they know no better than others when they are back. */
+static void no_wait_outlasts_the_outage_that_asked_for_it(void **state RBR_UNUSED)
+{
+    struct bench *b = bench_new(1, 50);
+    begin_outage(b, (struct fixture_reply){.status = 503, .retry_after_us = 3600 * SECOND});
+    for (size_t i = 0; i < 50; i++)
+        (void)ask(b, i, 1, CLOCK_NEVER);
+    run_for(b, 8 * SECOND);
+    assert_true(grader_is_down(b->grader));
+    heal(b);
+    run_for(b, BACK);
+    for (size_t i = 0; i < 50; i++)
+        assert_int_equal(b->groups[i].judgments[0].status, JUDGMENT_GRADED);
+    bench_free(b);
+}
+
 static void the_limiter_starts_low_after_an_outage(void **state RBR_UNUSED)
 {
     struct bench *b = mem_alloc(sizeof(*b));
@@ -469,6 +485,7 @@ int main(void)
         cmocka_unit_test(an_outage_may_begin_at_any_moment),
         cmocka_unit_test(an_outage_that_ends_within_the_last_attempt_is_no_failure),
         cmocka_unit_test(a_dead_grader_is_left_alone),
+        cmocka_unit_test(no_wait_outlasts_the_outage_that_asked_for_it),
         cmocka_unit_test(the_limiter_starts_low_after_an_outage),
         cmocka_unit_test(hanging_probes_do_not_delay_the_return),
         cmocka_unit_test(freeing_ends_the_probes),
