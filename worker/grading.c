@@ -103,10 +103,10 @@ struct price grading_price(const struct settings_grader *config)
     return p;
 }
 
-/* What a shadow policy has of a limit, on top; of none, none. */
-static uint64_t shadow_part(uint64_t limit)
+/* What a shadow policy has of the grader, on top. */
+static uint64_t shadow_part(uint64_t share)
 {
-    return (limit + 3) / 4;
+    return (share + 3) / 4;
 }
 
 static enum err_code add_http(struct grading *g, const struct settings_grader *config,
@@ -151,6 +151,7 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .max_in_flight = config->max_in_flight,
         .fixed_in_flight = config->fixed_in_flight,
         .max_tokens_in_flight = config->max_tokens_in_flight,
+        .share = (double)config->share / 1e6,
         .request_timeout_us = config->total_timeout_us,
         .attempts_max = (unsigned)config->attempts,
         .backoff_min_us = 500000,
@@ -185,8 +186,7 @@ enum err_code grading_add_shadow(struct grading *g, const struct policy *policy,
 {
     char title[128];
     struct settings_grader part = *config;
-    part.max_in_flight = shadow_part(config->max_in_flight);
-    part.max_tokens_in_flight = shadow_part(config->max_tokens_in_flight);
+    part.share = shadow_part(config->share);
     (void)snprintf(title, sizeof(title), "%.*s-shadow", STR_ARGS(config->name));
     enum err_code code = grading_check(config, policy, err);
     if (code == ERR_OK)

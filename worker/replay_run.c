@@ -32,7 +32,7 @@ struct arguments {
 
 static const struct argp_option option_list[] = {
     {"share", KEY_SHARE, "PART", 0,
-     "of the grader's max_in_flight, for this process (default " SHARE ")", 0},
+     "of the grader, beside a live worker's 1, for this process (default " SHARE ")", 0},
     {0},
 };
 

@@ -1,5 +1,6 @@
 #include "worker/replaying.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -68,9 +69,7 @@ static void set_up(struct replaying *r, double share)
     struct settings *s = &r->settings;
     (void)snprintf(r->group, sizeof(r->group), MANIFEST_GROUP_PREFIX "%.*s", STR_ARGS(m->id));
     r->grader = r->live->graders[0];
-    r->grader.max_in_flight = (uint64_t)((double)r->grader.max_in_flight * share);
-    if (r->grader.max_in_flight == 0)
-        r->grader.max_in_flight = 1;
+    r->grader.share = (uint64_t)ceil((double)r->grader.share * share);
     *s = *r->live;
     s->graders = &r->grader;
     s->n_graders = 1;

@@ -107,7 +107,7 @@ void dispatch_start(struct grader *g, int64_t now)
         const struct prefill_request prefill = prefill_of(c);
         if (!hold_lets(g) || !pool_pick(&g->pool, c->group->prompt, &prefill, c->avoid, &endpoint))
             return;
-        queue_serve(&g->queue, c);
+        queue_serve(&g->queue, c, pool_tokens(&g->pool, endpoint, &prefill));
         call_take_out(g, c);
         send(g, c, endpoint, &prefill, now);
     }

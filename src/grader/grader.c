@@ -162,6 +162,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
         .endpoints = config->endpoints,
         .n = config->n_endpoints,
         .max_in_flight = config->max_in_flight,
+        .share = config->share > 0 ? config->share : 1,
         .fixed_in_flight = config->fixed_in_flight,
         .max_tokens_in_flight = config->max_tokens_in_flight,
         .request_timeout_us = config->request_timeout_us,

@@ -42,7 +42,8 @@ struct grader_config {
     const struct str *endpoint_names; /* for the log, without credentials; NULL: none */
     size_t n_endpoints;
     size_t max_in_flight; /* per endpoint: the limiter's ceiling */
-    bool fixed_in_flight; /* true: the limit is max_in_flight always; false: additive increase */
+    bool fixed_in_flight; /* true: the limit is max_in_flight; false: it follows the server */
+    double share; /* of all that is in flight (limiter.h); 0 is 1 */
     size_t max_tokens_in_flight; /* of prompts, per endpoint, estimated (prefill.h); 0: no bound */
     int64_t request_timeout_us; /* one attempt */
     unsigned attempts_max; /* per question; 3 */

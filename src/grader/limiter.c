@@ -1,5 +1,7 @@
 #include "grader/limiter.h"
 
+#include <math.h>
+
 enum {
     START = 8,
     CURVE_ROUNDS = 8, /* until it is back at the top; */
@@ -17,6 +19,7 @@ void limiter_init(struct limiter *l, size_t ceiling, bool fixed)
     size_t start = fixed || ceiling < START ? ceiling : START;
     *l = (struct limiter){
         .ceiling = ceiling,
+        .share = 1,
         .fixed = fixed,
         .limit = (double)start,
         .last_decrease_us = INT64_MIN,
@@ -27,7 +30,9 @@ void limiter_init(struct limiter *l, size_t ceiling, bool fixed)
 void limiter_restart(struct limiter *l)
 {
     size_t in_flight = l->in_flight;
+    double share = l->share;
     limiter_init(l, l->ceiling, l->fixed);
+    l->share = share;
     l->in_flight = l->peak = in_flight;
 }
 
@@ -54,7 +59,7 @@ static void begin_round(struct limiter *l, int64_t now_us)
 /* ---- the server says --------------------------------------------------------------------------
  */
 
-static void start_curve(struct limiter *l, double low, double top, unsigned rounds)
+static void start_curve(struct limiter *l, double low, double top, double rounds)
 {
     l->mode = LIMITER_CURVE;
     l->low = low;
@@ -77,7 +82,7 @@ static void shrink(struct limiter *l, double factor, int64_t sent_us, int64_t no
 {
     if (sent_us < l->last_decrease_us)
         return; /* sent under the old limit: its overload is known already */
-    double low = l->limit * factor, top = l->limit;
+    double low = l->limit * pow(factor, 1 / l->share), top = l->limit; /* it meets few of them */
     if (l->mode == LIMITER_CURVE && l->limit < l->top * 0.98)
         top = (low + top) / 2; /* it was less than last time: there is less to be had */
     set_limit(l, low);
@@ -157,9 +162,9 @@ static void end_round(struct limiter *l, int64_t now_us)
     bool full = l->peak >= limiter_limit(l); /* only then would more be used */
     if (l->queued) {
         if (used)
-            start_curve(l, l->limit * on_long_queue, l->limit, (unsigned)curve_rounds(l->limit));
+            start_curve(l, l->limit * on_long_queue, l->limit, curve_rounds(l->limit));
     } else if (l->mode == LIMITER_CURVE) {
-        l->rounds += used;
+        l->rounds += used ? l->share : 0;
         if (used && curve(l) > l->limit)
             set_limit(l, curve(l));
     } else if (full) {

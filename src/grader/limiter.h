@@ -8,7 +8,12 @@
  *   - how many requests wait there (load reports): none, it grows along that curve; some, it holds;
  *     more than 8 and a quarter of ours, in two reports, x0.9;
  *   - nothing at all: now and then half as many more are tried, and kept when they get more done.
- * A round trip is `limit` answers. Pure: it is told what happens. Figures: tests/sim/test_flow.c.
+ * A round trip is `limit` answers.
+ *
+ * Several workers at one endpoint come to have about the same number of requests there. One with a
+ * share of a quarter comes to have about a quarter of theirs: it takes a quarter of the limit it
+ * finds, each sign of overload counts four times, and its curve takes four times as long. Pure: it
+ * is told what happens. Figures: tests/sim/test_flow.c.
  */
 #ifndef RBR_GRADER_LIMITER_H
 #define RBR_GRADER_LIMITER_H
@@ -26,6 +31,7 @@ enum limiter_mode {
 
 struct limiter {
     size_t ceiling;
+    double share; /* above 0, at most 1; the caller's to set. `limit` is as if it were 1 */
     bool fixed;
     enum limiter_mode mode;
     double limit;
@@ -37,7 +43,7 @@ struct limiter {
     int64_t began_us;
     /* the curve */
     double low, top; /* it starts at low and is flat at top */
-    unsigned rounds; /* on the curve, resting, or at this limit */
+    double rounds; /* on the curve, resting, or at this limit */
     /* does more help? */
     double rate, rate_before; /* answers a second: at this limit; at the one before it */
     double limit_before;
@@ -45,11 +51,12 @@ struct limiter {
     int64_t last_decrease_us; /* requests sent before this had no say in it */
 };
 
-void limiter_init(struct limiter *l, size_t ceiling, bool fixed);
+void limiter_init(struct limiter *l, size_t ceiling, bool fixed); /* with a share of 1 */
 
 static inline size_t limiter_limit(const struct limiter *l)
 {
-    return (size_t)l->limit;
+    double limit = l->limit * l->share;
+    return limit > 1 ? (size_t)limit : 1;
 }
 
 static inline bool limiter_has_room(const struct limiter *l)

@@ -1,5 +1,6 @@
 #include "grader/pool.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -391,7 +392,7 @@ static bool may_be_asked(const struct pool *p, size_t i, const struct prefill_re
 {
     const struct pool_endpoint *e = &p->endpoints[i];
     return health_is_asked(&p->health[i]) && !e->silent && limiter_has_room(&e->limiter) &&
-           prefill_has_room(&e->prefill, r, p->config.max_tokens_in_flight);
+           prefill_has_room(&e->prefill, r, p->tokens_most);
 }
 
 bool pool_pick(struct pool *p, const struct prompt *prompt, const struct prefill_request *r,
@@ -409,6 +410,11 @@ bool pool_pick(struct pool *p, const struct prompt *prompt, const struct prefill
         p->affinity[avoid].may = false;
     *ret = affinity_pick(p->affinity, n, key_of(prompt));
     return *ret != AFFINITY_NONE;
+}
+
+size_t pool_tokens(const struct pool *p, size_t endpoint, const struct prefill_request *r)
+{
+    return prefill_tokens(&p->endpoints[endpoint].prefill, r);
 }
 
 void pool_start(struct pool *p, size_t endpoint, const struct prefill_request *r, int64_t now_us,
@@ -565,10 +571,12 @@ void pool_init(struct pool *p, const struct pool_config *config)
     p->silence = mem_array(config->n, sizeof(*p->silence));
     p->affinity = mem_array(config->n, sizeof(*p->affinity));
     quality_init(&p->quality, config->n, config->frame->options.model);
+    p->tokens_most = (size_t)ceil((double)config->max_tokens_in_flight * config->share);
     for (size_t i = 0; i < config->n; i++) {
         p->endpoints[i].transport = config->endpoints[i];
         p->endpoints[i].advice = "";
         limiter_init(&p->endpoints[i].limiter, config->max_in_flight, config->fixed_in_flight);
+        p->endpoints[i].limiter.share = config->share;
         health_init(&p->health[i]);
         silence_init(&p->silence[i]);
         p->affinity[i].seed = seed_of(p, i);

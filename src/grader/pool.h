@@ -42,6 +42,7 @@ struct pool_config {
     struct transport_endpoint **endpoints;
     size_t n;
     size_t max_in_flight; /* as in grader_config */
+    double share;
     bool fixed_in_flight;
     size_t max_tokens_in_flight;
     int64_t request_timeout_us; /* of a probe too */
@@ -78,6 +79,7 @@ struct pool {
     struct silence *silence;
     struct affinity_endpoint *affinity;
     struct quality quality;
+    size_t tokens_most; /* in flight, per endpoint; 0: no bound */
     size_t opened_last; /* by whose error an outage is explained */
     struct known known;
     struct arena reply;
@@ -104,6 +106,9 @@ void pool_done(struct pool *p); /* fine when zeroed; probes in the air end here 
  * (affinity.h); `avoid` only when no other has room. */
 bool pool_pick(struct pool *p, const struct prompt *prompt, const struct prefill_request *r,
                int avoid, size_t *ret);
+
+/* What an endpoint would have to read for a request. */
+size_t pool_tokens(const struct pool *p, size_t endpoint, const struct prefill_request *r);
 
 /* A request begins; `ret` stays where it is until pool_end. */
 void pool_start(struct pool *p, size_t endpoint, const struct prefill_request *r, int64_t now_us,

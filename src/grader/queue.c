@@ -35,17 +35,7 @@ struct grader_call *queue_first(const struct queue *q)
     return run != FAIR_NOBODY ? q->calls[run].first : NULL;
 }
 
-/* A server reads what the questions about one completion share once, if it has a prefix cache. */
-static double cost_of(const struct grader_call *c)
+void queue_serve(struct queue *q, struct grader_call *c, size_t tokens)
 {
-    const struct prompt *p = c->group->prompt;
-    size_t bytes = c->group->use.requests == 0 ? p->shared_bytes : 0;
-    for (size_t i = 0; i < c->n_asked; i++)
-        bytes += p->policy->propositions[c->asked[i]].question.n;
-    return (double)bytes;
-}
-
-void queue_serve(struct queue *q, struct grader_call *c)
-{
-    fair_serve(&q->runs, run_of(c), cost_of(c));
+    fair_serve(&q->runs, run_of(c), (double)tokens);
 }

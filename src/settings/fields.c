@@ -175,6 +175,15 @@ const struct field fields[] = {
      .words = {"adaptive", "fixed"},
      .doc =
          "adaptive: as many requests at a time as the server keeps up with. fixed: max_in_flight."},
+    {.path = GRADERS ".share",
+     .type = FIELD_DECIMAL,
+     .offset = GRADER(share),
+     .initial = "1",
+     .min = "0.01",
+     .max = "1",
+     .doc = "This worker's part, where others with 1 use the same endpoints: with 0.25 it comes to "
+            "have about a quarter as many requests there as each of them, and never more than that "
+            "part of max_in_flight."},
     {.path = GRADERS ".timeouts.connect",
      .type = FIELD_DURATION,
      .offset = GRADER(connect_timeout_us),

@@ -46,6 +46,7 @@ struct settings_grader {
     uint64_t max_in_flight;
     uint64_t max_tokens_in_flight; /* 0: no bound */
     bool fixed_in_flight; /* flow: adaptive | fixed */
+    uint64_t share; /* millionths */
     int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;
     uint64_t attempts, top_logprobs, questions_per_request;
     unsigned mode, thinking; /* as enum dialect_mode and dialect_thinking have them */

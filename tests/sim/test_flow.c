@@ -50,26 +50,49 @@ static struct server_model *model_of(const struct server *s, double scale, uint6
     return &m;
 }
 
-/* Sends whenever the limiter lets it, for so long. */
-static struct tally drive(struct server_model *m, struct limiter *l, bool reports, double us)
+/* A worker: its limiter, and what it got done. */
+struct client {
+    struct limiter l;
+    struct tally t;
+};
+
+static void answered(struct server_model *m, struct client *c, enum model_answer a, bool reports,
+                     int64_t sent_us)
+{
+    c->t.good += a == MODEL_DONE;
+    c->t.refused += a == MODEL_REFUSED;
+    if (a == MODEL_DONE && reports)
+        limiter_report(&c->l, m->n_waiting, sent_us, (int64_t)m->now_us);
+    limiter_end(&c->l, a == MODEL_DONE ? LIMITER_GOOD : LIMITER_OVERLOAD, sent_us,
+                (int64_t)m->now_us);
+}
+
+/* Each sends whenever its limiter lets it, for so long. */
+static void drive_all(struct server_model *m, struct client *clients, size_t n, bool reports,
+                      double us)
 {
     double until = m->now_us + us;
-    struct tally t = {0};
+    for (size_t i = 0; i < n; i++)
+        clients[i].t = (struct tally){0};
     for (;;) {
-        int64_t sent;
-        while (limiter_has_room(l)) {
-            limiter_start(l);
-            model_send(m);
+        struct model_request r;
+        for (size_t i = 0; i < n; i++) {
+            while (limiter_has_room(&clients[i].l)) {
+                limiter_start(&clients[i].l);
+                model_send(m, i);
+            }
         }
-        enum model_answer a = model_next(m, until, &sent);
+        enum model_answer a = model_next(m, until, &r);
         if (a == MODEL_NOTHING)
-            return t;
-        t.good += a == MODEL_DONE;
-        t.refused += a == MODEL_REFUSED;
-        if (a == MODEL_DONE && reports)
-            limiter_report(l, m->n_waiting, sent, (int64_t)m->now_us);
-        limiter_end(l, a == MODEL_DONE ? LIMITER_GOOD : LIMITER_OVERLOAD, sent, (int64_t)m->now_us);
+            return;
+        answered(m, &clients[r.client], a, reports, r.sent_us);
     }
+}
+
+static struct tally drive(struct server_model *m, struct client *c, bool reports, double us)
+{
+    drive_all(m, c, 1, reports, us);
+    return c->t;
 }
 
 static double rate(struct tally t, double us)
@@ -84,11 +107,11 @@ static double best_fixed(const struct server *s, double scale, size_t *ret_limit
     const struct server_model *like = model_of(s, scale, 1);
     size_t most = like->slots + (like->queue == SIZE_MAX ? like->slots : like->queue);
     for (size_t limit = 1; limit <= most; limit += 1 + limit / 8) {
-        struct limiter l;
+        struct client c;
         struct server_model *m = model_of(s, scale, 1);
-        limiter_init(&l, limit, true);
-        (void)drive(m, &l, s->reports, 5 * SECOND);
-        double r = rate(drive(m, &l, s->reports, 20 * SECOND), 20 * SECOND);
+        limiter_init(&c.l, limit, true);
+        (void)drive(m, &c, s->reports, 5 * SECOND);
+        double r = rate(drive(m, &c, s->reports, 20 * SECOND), 20 * SECOND);
         if (r > best) {
             best = r;
             *ret_limit = limit;
@@ -106,17 +129,17 @@ static const double scales[] = {1, 0.5, 1, 2, 1};
 
 static void run(const struct server *s, uint64_t seed, const double *best, struct result *results)
 {
-    struct limiter l;
+    struct client c;
     struct server_model *m = mem_alloc(sizeof(*m));
     *m = *model_of(s, 1, seed);
-    limiter_init(&l, CEILING, false);
+    limiter_init(&c.l, CEILING, false);
     for (size_t k = 0; k < ARRAY_LEN(scales); k++) {
         const struct server_model *like = model_of(s, scales[k], 1);
         m->slots = like->slots;
         m->queue = like->queue;
         m->each_us = like->each_us;
-        (void)drive(m, &l, s->reports, 30 * SECOND);
-        struct tally t = drive(m, &l, s->reports, 60 * SECOND);
+        (void)drive(m, &c, s->reports, 30 * SECOND);
+        struct tally t = drive(m, &c, s->reports, 60 * SECOND);
         double got = rate(t, 60 * SECOND) / best[k];
         double refused = (double)t.refused / (double)(t.good + t.refused);
         if (got < results[k].worst)
@@ -125,7 +148,7 @@ static void run(const struct server *s, uint64_t seed, const double *best, struc
             results[k].refused = refused;
     }
     if (s->queue == SIZE_MAX) /* nobody refuses: it must see by itself that more does not help */
-        assert_true(limiter_limit(&l) < CEILING / 2);
+        assert_true(limiter_limit(&c.l) < CEILING / 2);
     mem_free(m);
 }
 
@@ -158,10 +181,53 @@ static void it_gets_done_what_the_best_fixed_number_does(void **state RBR_UNUSED
     assert_true(ok);
 }
 
+/* ---- several workers --------------------------------------------------------------------------
+ */
+
+enum { WHOLE = 3 };
+
+/* Whole workers and one with a share, from an endpoint that cannot do all they want: what that one
+ * gets done, as a share of what each of the others does. */
+static double run_together(const struct server *s, uint64_t seed, double share)
+{
+    struct client clients[WHOLE + 1];
+    struct server_model *m = model_of(s, 1, seed);
+    double others = 0;
+    for (size_t k = 0; k <= WHOLE; k++)
+        limiter_init(&clients[k].l, CEILING, false);
+    clients[WHOLE].l.share = share;
+    drive_all(m, clients, WHOLE + 1, s->reports, 60 * SECOND);
+    drive_all(m, clients, WHOLE + 1, s->reports, 600 * SECOND);
+    for (size_t k = 0; k < WHOLE; k++)
+        others += (double)clients[k].t.good / WHOLE;
+    return (double)clients[WHOLE].t.good / others;
+}
+
+/* Within a factor of two, whatever the server tells; what each run comes to is a matter of luck. */
+static void a_share_is_about_that_part_of_what_the_others_get(void **state RBR_UNUSED)
+{
+    static const double shares[] = {0.25, 0.5};
+    bool ok = true;
+    print_message("what a worker with a share gets, where three without get 1 each: mean of %d\n",
+                  RUNS);
+    for (size_t k = 0; k < ARRAY_LEN(shares); k++)
+        for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+            double mean = 0;
+            for (uint64_t seed = 1; seed <= RUNS; seed++)
+                mean += run_together(&servers[i], seed, shares[k]) / RUNS;
+            bool good = mean > shares[k] / 2 && mean < shares[k] * 2;
+            ok = ok && good;
+            print_message("%-28s share %.2f  %.2f%s\n", servers[i].name, shares[k], mean,
+                          good ? "" : "  <--");
+        }
+    assert_true(ok);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_gets_done_what_the_best_fixed_number_does),
+        cmocka_unit_test(a_share_is_about_that_part_of_what_the_others_get),
     };
     return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
 }

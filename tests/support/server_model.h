@@ -16,6 +16,7 @@ enum { MODEL_REQUESTS_MAX = 4096 };
 struct model_request {
     double ends; /* when the server has done so many steps of each */
     int64_t sent_us;
+    size_t client;
 };
 
 struct server_model {
@@ -42,20 +43,20 @@ static inline double model_step(const struct server_model *m)
     return m->step_us + m->each_us * (double)m->n_active;
 }
 
-static inline void model_start(struct server_model *m, int64_t sent_us)
+static inline void model_start(struct server_model *m, struct model_request r)
 {
-    struct model_request r = {m->stepped + m->steps * (0.5 + rng_unit(&m->rng)), sent_us};
+    r.ends = m->stepped + m->steps * (0.5 + rng_unit(&m->rng));
     size_t at = m->n_active++;
     for (; at > 0 && m->active[at - 1].ends < r.ends; at--)
         m->active[at] = m->active[at - 1];
     m->active[at] = r;
 }
 
-static inline void model_send(struct server_model *m)
+static inline void model_send(struct server_model *m, size_t client)
 {
-    struct model_request r = {.sent_us = (int64_t)m->now_us};
+    struct model_request r = {.sent_us = (int64_t)m->now_us, .client = client};
     if (m->n_active < m->slots) {
-        model_start(m, r.sent_us);
+        model_start(m, r);
     } else if (m->n_waiting < m->queue) {
         assert(m->n_waiting < MODEL_REQUESTS_MAX);
         m->waiting[(m->first_waiting + m->n_waiting++) % MODEL_REQUESTS_MAX] = r;
@@ -77,7 +78,7 @@ static inline void model_work(struct server_model *m, double until_us)
 enum model_answer { MODEL_NOTHING, MODEL_DONE, MODEL_REFUSED };
 
 static inline enum model_answer model_next(struct server_model *m, double until_us,
-                                           int64_t *ret_sent_us)
+                                           struct model_request *ret)
 {
     const struct model_request *first = &m->active[m->n_active > 0 ? m->n_active - 1 : 0];
     const struct model_request *refused = &m->refused[m->first_refused];
@@ -90,16 +91,16 @@ static inline enum model_answer model_next(struct server_model *m, double until_
     }
     if (refusal_us < done_us) {
         model_work(m, refusal_us);
-        *ret_sent_us = refused->sent_us;
+        *ret = *refused;
         m->first_refused = (m->first_refused + 1) % MODEL_REQUESTS_MAX;
         m->n_refused--;
         return MODEL_REFUSED;
     }
     model_work(m, done_us);
-    *ret_sent_us = first->sent_us;
+    *ret = *first;
     m->n_active--;
     if (m->n_waiting > 0 && m->n_active < m->slots) {
-        model_start(m, m->waiting[m->first_waiting].sent_us);
+        model_start(m, m->waiting[m->first_waiting]);
         m->first_waiting = (m->first_waiting + 1) % MODEL_REQUESTS_MAX;
         m->n_waiting--;
     }

@@ -139,6 +139,10 @@ static void judge_one(struct bench *b)
                             .done = on_judged};
     if (!judge_start(&b->judge, &req))
         run(b);
+    if (req.asking) { /* a failed round came first: it would wait for ever */
+        judge_cancel(&req);
+        run(b);
+    }
     arena_done(&arena);
 }
 

@@ -564,6 +564,22 @@ static struct bench *adaptive(size_t ceiling, uint64_t seed)
     return b;
 }
 
+static void a_share_of_the_limit_is_used(void **state RBR_UNUSED)
+{
+    struct bench *b = mem_alloc(sizeof(*b));
+    b->max_in_flight = 8;
+    struct grader_config config = config_of(b, 2);
+    config.share = 0.25;
+    start(b, &config, 7);
+    b->good_from = 0;
+    for (size_t i = 0; i < 10; i++)
+        (void)ask(b, i, QUESTIONS, CLOCK_NEVER);
+    run(b);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(b->endpoints[i].peak, 2);
+    bench_free(b);
+}
+
 static void an_adaptive_limit_starts_low_grows_and_falls(void **state RBR_UNUSED)
 {
     struct bench *b = adaptive(64, 1);
@@ -795,6 +811,7 @@ int main(void)
         cmocka_unit_test(a_failure_is_tried_elsewhere_first),
         cmocka_unit_test(the_only_endpoint_is_tried_again),
         cmocka_unit_test(a_fixed_limit_is_used_and_never_exceeded),
+        cmocka_unit_test(a_share_of_the_limit_is_used),
         cmocka_unit_test(an_adaptive_limit_starts_low_grows_and_falls),
         cmocka_unit_test(a_new_policy_does_not_disturb_the_old_ones_questions),
         cmocka_unit_test(a_config_that_cannot_work_is_refused),

@@ -48,6 +48,26 @@ static void it_doubles_while_that_gets_more_done(void **state RBR_UNUSED)
     assert_int_equal(limiter_limit(&l), 128);
 }
 
+static void a_share_is_taken_of_any_limit(void **state RBR_UNUSED)
+{
+    struct limiter l;
+    int64_t now = 0;
+    limiter_init(&l, 100, true);
+    l.share = 0.25;
+    assert_int_equal(round_trip(&l, LIMITER_GOOD, &now), 25);
+    l.share = 0.001;
+    assert_int_equal(round_trip(&l, LIMITER_GOOD, &now), 1); /* never none */
+    limiter_init(&l, 1000, false);
+    l.share = 0.25;
+    assert_int_equal(round_trip(&l, LIMITER_GOOD, &now), 2);
+    while (limiter_limit(&l) < 32)
+        (void)round_trip(&l, LIMITER_GOOD, &now);
+    (void)round_trip(&l, LIMITER_OVERLOAD, &now);
+    assert_int_equal(limiter_limit(&l), 7); /* 32 x 0.7^4 */
+    limiter_restart(&l);
+    assert_int_equal(limiter_limit(&l), 2);
+}
+
 static void an_overload_is_one_step_down_and_a_curve_back(void **state RBR_UNUSED)
 {
     struct limiter l;
@@ -220,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fixed_limit_stays),
         cmocka_unit_test(it_doubles_while_that_gets_more_done),
+        cmocka_unit_test(a_share_is_taken_of_any_limit),
         cmocka_unit_test(an_overload_is_one_step_down_and_a_curve_back),
         cmocka_unit_test(what_waits_at_the_server_holds_and_lowers),
         cmocka_unit_test(less_to_do_does_not_lower_it),
