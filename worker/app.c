@@ -117,7 +117,7 @@ static void report(struct app *a, int64_t now)
              s.settled_early, s.already_done, s.maps_refused, s.lost, s.in_flight, s.bytes,
              s.held_by, s.windows_full, s.partitions, s.batches_aborted, g.requests, g.retries,
              g.joined, g.in_flight, g.limit, g.tokens_in_flight, g.queued, g.endpoints_working,
-             a->grading.n_endpoints, down_seconds, held, c->hits, c->misses, c->stored, c->errors,
+             g.endpoints, down_seconds, held, c->hits, c->misses, c->stored, c->errors,
              canaries.rounds, canaries.failed);
     report_shadow(a, &s);
     a->reported = s;

@@ -76,7 +76,7 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint,
     meter_start(&g->meter, &a->bill, dialect_body_bytes(&body),
                 dialect_output_tokens(&g->config.ask, c->n_asked));
     a->req = (struct transport_req){
-        .endpoint = g->config.endpoints[endpoint],
+        .endpoint = g->pool.endpoints[endpoint].transport,
         .parts = body.parts,
         .n_parts = body.n,
         .timeout_us = timeout > 1000 ? timeout : 1000,

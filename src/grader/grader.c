@@ -26,6 +26,17 @@ int64_t grader_tick(struct grader *g)
     return groups < due ? groups : due;
 }
 
+size_t grader_join(struct grader *g, struct transport_endpoint *e, struct str name)
+{
+    return pool_join(&g->pool, e, name);
+}
+
+void grader_leave(struct grader *g, size_t endpoint)
+{
+    pool_leave(&g->pool, endpoint);
+    group_call_done(g);
+}
+
 /* ---- identity ---------------------------------------------------------------------------------
  */
 
@@ -53,11 +64,9 @@ struct str grader_model(const struct grader *g)
 void grader_stats(const struct grader *g, struct grader_stats *ret)
 {
     *ret = g->stats;
-    ret->limit = ret->tokens_in_flight = 0;
-    for (size_t i = 0; i < g->config.n_endpoints; i++) {
-        ret->limit += limiter_limit(&g->pool.endpoints[i].limiter);
-        ret->tokens_in_flight += g->pool.endpoints[i].prefill.tokens;
-    }
+    ret->limit = pool_limit(&g->pool);
+    ret->tokens_in_flight = pool_tokens_in_flight(&g->pool);
+    ret->endpoints = pool_size(&g->pool);
     ret->endpoints_working = pool_working(&g->pool);
     ret->outages = g->pool.outages;
     ret->probes = g->pool.probes;
@@ -175,6 +184,8 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
         .recall = outcome_on_recall,
         .waiting = call_count,
         .arg = g,
+        .gone = config->gone,
+        .gone_arg = config->gone_arg,
     };
     pool_init(&g->pool, &pool);
     g->up_since_us = g->pool.up_since_us;

@@ -38,7 +38,7 @@ struct grader_config {
     struct str revision;
     struct dialect_options ask; /* model and how it is asked; copied */
     size_t questions_max; /* in one request, where the dialect takes several; 0: as it does */
-    struct transport_endpoint **endpoints;
+    struct transport_endpoint **endpoints; /* at the beginning */
     const struct str *endpoint_names; /* for the log, without credentials; NULL: none */
     size_t n_endpoints;
     size_t max_in_flight; /* per endpoint: the limiter's ceiling */
@@ -49,6 +49,9 @@ struct grader_config {
     unsigned attempts_max; /* per question; 3 */
     int64_t backoff_min_us, backoff_max_us; /* 500 ms, 8 s */
     struct price price;
+    /* Of an endpoint that grader_leave was called for: it may be freed now. May be NULL. */
+    void (*gone)(void *arg, struct transport_endpoint *e);
+    void *gone_arg;
     struct spend *spend; /* the ceiling, shared by a worker's graders; NULL: none; outlives them */
 };
 
@@ -92,6 +95,13 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
                          struct err *err) RBR_MUST_CHECK;
 struct grader *grader_free(struct grader *g); /* returns NULL */
 
+/* A new endpoint, asked from now on; `name` stays until it is gone. Says what to call it by. */
+size_t grader_join(struct grader *g, struct transport_endpoint *e, struct str name);
+
+/* It is asked no more; there must be another. What is on its way may be answered, and then
+ * `gone` is called, from grader_tick. */
+void grader_leave(struct grader *g, size_t endpoint);
+
 void grader_ask(struct grader *g, struct grader_group *group);
 
 /* Asks nothing more: what is on its way may still be answered, the rest is UNGRADED(DEADLINE). */
@@ -125,7 +135,7 @@ struct grader_stats {
     bool has_price; /* else their costs are 0 */
     size_t tokens_in_flight; /* now; of prompts, estimated */
     size_t queued, in_flight, limit; /* now; limit is the sum over endpoints */
-    size_t endpoints_working; /* now; none: it is down */
+    size_t endpoints, endpoints_working; /* now; none: it is down */
     size_t probes_in_flight; /* not counted elsewhere */
     uint64_t outages, probes; /* ever */
 };

@@ -88,7 +88,7 @@ static int64_t backoff(unsigned probes)
 
 enum health_due health_due(struct health *h, bool down, int64_t now_us)
 {
-    if (h->state == HEALTH_CLOSED || now_us < h->probe_us)
+    if (h->state == HEALTH_CLOSED || h->state == HEALTH_GONE || now_us < h->probe_us)
         return HEALTH_WAIT;
     if (h->state == HEALTH_OPEN) {
         h->probes++;
@@ -113,28 +113,64 @@ static void probe_by(struct health *h, int64_t at_us)
         h->probe_us = at_us;
 }
 
+/* Of those that are not gone. */
+struct tally {
+    size_t all, failed, out;
+};
+
+static struct tally tally_of(const struct health *all, size_t n)
+{
+    struct tally t = {0};
+    for (size_t k = 0; k < n; k++) {
+        t.all += all[k].state != HEALTH_GONE;
+        t.failed += all[k].state == HEALTH_OPEN;
+        t.out += all[k].state == HEALTH_OPEN && !all[k].kept;
+    }
+    return t;
+}
+
+static void put_all_out(struct health *all, size_t n, int64_t now_us)
+{
+    for (size_t k = 0; k < n; k++) {
+        all[k].kept = false;
+        probe_by(&all[k], now_us + DOWN_US);
+    }
+}
+
 bool health_open(struct health *all, size_t n, size_t i, int64_t now_us)
 {
     struct health *h = &all[i];
-    size_t failed = 0, out = 0;
     h->state = HEALTH_OPEN;
     h->since_us = now_us;
     h->probes = 0;
     h->probe_us = now_us + BACKOFF_MIN_US;
     h->kept = false;
-    for (size_t k = 0; k < n; k++) {
-        failed += all[k].state == HEALTH_OPEN;
-        out += !health_is_asked(&all[k]);
-    }
-    if (failed < n) {
-        h->kept = out > n / 2;
-        return false;
-    }
-    for (size_t k = 0; k < n; k++) {
-        all[k].kept = false;
-        probe_by(&all[k], now_us + DOWN_US);
-    }
-    return true;
+    struct tally t = tally_of(all, n);
+    if (t.failed == t.all)
+        put_all_out(all, n, now_us);
+    else
+        h->kept = t.out > t.all / 2;
+    return t.failed == t.all;
+}
+
+bool health_leave(struct health *all, size_t n, size_t i, int64_t now_us)
+{
+    health_init(&all[i]);
+    all[i].state = HEALTH_GONE;
+    all[i].probe_us = INT64_MAX;
+    struct tally t = tally_of(all, n);
+    if (t.failed == t.all)
+        put_all_out(all, n, now_us);
+    return t.failed == t.all;
+}
+
+void health_join(struct health *h, bool down, int64_t now_us)
+{
+    health_init(h);
+    if (!down)
+        return;
+    h->state = HEALTH_OPEN;
+    h->since_us = h->probe_us = now_us;
 }
 
 void health_close(struct health *all, size_t n, size_t i, bool down, int64_t now_us)

@@ -32,7 +32,7 @@
 
 enum { HEALTH_WINDOW_SECONDS = 10 };
 
-enum health_state { HEALTH_CLOSED, HEALTH_DOUBTED, HEALTH_OPEN };
+enum health_state { HEALTH_CLOSED, HEALTH_DOUBTED, HEALTH_OPEN, HEALTH_GONE };
 
 struct health_second {
     int64_t second;
@@ -50,14 +50,14 @@ struct health {
     int64_t since_us; /* in this state; DOUBTED: since its last probe */
     int64_t doubted_us; /* DOUBTED: the last reason for it */
     int64_t asked_us; /* the last probe ever */
-    int64_t probe_us; /* DOUBTED, OPEN: when the next probe is due */
+    int64_t probe_us; /* DOUBTED, OPEN: when the next probe is due; GONE: never */
 };
 
 void health_init(struct health *h);
 
 static inline bool health_is_asked(const struct health *h)
 {
-    return h->state != HEALTH_OPEN || h->kept;
+    return h->state < HEALTH_OPEN || (h->state == HEALTH_OPEN && h->kept);
 }
 
 /* Results of ordinary questions. A failure may raise a doubt. */
@@ -81,6 +81,12 @@ enum health_due health_due(struct health *h, bool down, int64_t now_us);
 
 /* It does not work. True when with that none does: the grader is down. */
 bool health_open(struct health *all, size_t n, size_t i, int64_t now_us);
+
+/* It is none of them any more: GONE. True when none of those that stay works: as above. */
+bool health_leave(struct health *all, size_t n, size_t i, int64_t now_us);
+
+/* It is a new one: CLOSED, or while none works OPEN, and its probe is due. */
+void health_join(struct health *h, bool down, int64_t now_us);
 
 /* Its probe was answered: CLOSED. `down`: none worked so far; then the others are probed now. */
 void health_close(struct health *all, size_t n, size_t i, bool down, int64_t now_us);

@@ -127,7 +127,7 @@ static void excuse(struct grader_call *c)
 /* Whether outages may take attempts from it once more, or seem to follow it. */
 static bool may_spare(const struct grader *g, const struct grader_call *c)
 {
-    return c->outages < OUTAGES_MAX * g->config.n_endpoints;
+    return c->outages < OUTAGES_MAX * pool_size(&g->pool);
 }
 
 /* The attempts were none. Counted are outages that began with the question in the air. */

@@ -91,7 +91,8 @@ static void note(const struct pool *p, size_t i, const struct transport_req *req
 
 static struct str name_of(const struct pool *p, size_t i)
 {
-    return p->config.names != NULL ? p->config.names[i] : STR("an endpoint");
+    struct str name = p->endpoints[i].name;
+    return name.n > 0 ? name : STR("an endpoint");
 }
 
 void pool_explain(const struct pool *p, char out[POOL_WORDS_MAX])
@@ -140,25 +141,38 @@ static void drop_probes(struct pool *p, size_t i)
         drop_probe(p, &p->endpoints[i].probes);
 }
 
-/* The outage began when the last endpoint that worked was asked what it did not answer. */
-static void go_down(struct pool *p, int64_t now)
+/* When the last endpoint that worked was asked what it did not answer. */
+static int64_t failing_since(const struct pool *p, int64_t now)
 {
     int64_t since = p->up_since_us;
-    for (size_t i = 0; i < p->config.n; i++) {
+    for (size_t i = 0; i < p->n; i++) {
         const struct health *h = &p->health[i];
         int64_t failing = h->in_a_row > 0 ? h->bad_since_us : now;
-        since = failing > since ? failing : since;
+        if (h->state != HEALTH_GONE && failing > since)
+            since = failing;
     }
+    return since;
+}
+
+static void go_down(struct pool *p, int64_t since, int64_t now)
+{
+    char why[POOL_WORDS_MAX];
     p->down = true;
     p->down_since_us = since;
     stopclock_stop(&p->stopclock, POOL_STOPPED_BY_OUTAGE, since);
     p->outages++;
+    pool_explain(p, why);
+    log_warning("grader.down",
+                "grader %.*s gives no answers, for %.1f s now: %s; records wait, %zu questions "
+                "of them here; it is tried every 4 s",
+                STR_ARGS(p->config.grader), seconds(now - since), why,
+                p->config.waiting(p->config.arg));
 }
 
 /* What fails one of them may fail all, and with few questions that would take long to see. */
 static void doubt_the_silent(struct pool *p, int64_t since, int64_t now)
 {
-    for (size_t i = 0; i < p->config.n; i++)
+    for (size_t i = 0; i < p->n; i++)
         if (p->health[i].state == HEALTH_CLOSED && p->health[i].good_us < since)
             health_doubt(&p->health[i], now);
 }
@@ -166,17 +180,10 @@ static void doubt_the_silent(struct pool *p, int64_t since, int64_t now)
 static void open_endpoint(struct pool *p, size_t i, int64_t now)
 {
     const struct pool_endpoint *e = &p->endpoints[i];
-    char why[POOL_WORDS_MAX];
     p->opened_last = i;
     doubt_the_silent(p, p->health[i].since_us, now);
-    if (health_open(p->health, p->config.n, i, now)) {
-        go_down(p, now);
-        pool_explain(p, why);
-        log_warning("grader.down",
-                    "grader %.*s gives no answers, for %.1f s now: %s; records wait, %zu questions "
-                    "of them here; it is tried every 4 s",
-                    STR_ARGS(p->config.grader), seconds(now - p->down_since_us), why,
-                    p->config.waiting(p->config.arg));
+    if (health_open(p->health, p->n, i, now)) {
+        go_down(p, failing_since(p, now), now);
     } else if (!p->health[i].kept) {
         log_warning("grader.endpoint_ejected",
                     "grader %.*s: %.*s is asked no more: %s: %s; the others are",
@@ -200,7 +207,7 @@ static void close_endpoint(struct pool *p, size_t i, int64_t now)
     struct pool_endpoint *e = &p->endpoints[i];
     const struct health before = p->health[i];
     bool was_down = p->down;
-    health_close(p->health, p->config.n, i, was_down, now);
+    health_close(p->health, p->n, i, was_down, now);
     drop_probes(p, i);
     e->low = e->silent = false;
     if (before.state == HEALTH_OPEN)
@@ -319,7 +326,7 @@ static void fall_silent(struct pool *p, size_t i, int64_t now)
 static int64_t others_replied_us(const struct pool *p, size_t i)
 {
     int64_t last = INT64_MIN;
-    for (size_t k = 0; k < p->config.n; k++)
+    for (size_t k = 0; k < p->n; k++)
         if (k != i && p->health[k].good_us > last)
             last = p->health[k].good_us;
     return last;
@@ -329,8 +336,8 @@ static int64_t others_replied_us(const struct pool *p, size_t i)
 static int64_t watch_silence(struct pool *p, int64_t now)
 {
     int64_t due = CLOCK_NEVER;
-    int64_t most = silence_most_us(p->silence, p->config.n);
-    for (size_t i = 0; i < p->config.n; i++) {
+    int64_t most = silence_most_us(p->silence, p->n);
+    for (size_t i = 0; i < p->n; i++) {
         const struct silence *s = &p->silence[i];
         if (p->endpoints[i].silent || s->since_us == INT64_MAX)
             continue;
@@ -343,10 +350,26 @@ static int64_t watch_silence(struct pool *p, int64_t now)
     return due;
 }
 
+/* Not from where a request ends: the transport still has it then. */
+static void let_go(struct pool *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct pool_endpoint *e = &p->endpoints[i];
+        struct transport_endpoint *gone = e->transport;
+        if (p->health[i].state != HEALTH_GONE || gone == NULL || e->limiter.in_flight > 0)
+            continue;
+        e->transport = NULL;
+        e->name = (struct str){0};
+        if (p->config.gone != NULL)
+            p->config.gone(p->config.gone_arg, gone);
+    }
+}
+
 int64_t pool_tick(struct pool *p, int64_t now_us)
 {
+    let_go(p);
     int64_t due = watch_silence(p, now_us);
-    for (size_t i = 0; i < p->config.n; i++) {
+    for (size_t i = 0; i < p->n; i++) {
         switch (health_due(&p->health[i], p->down, now_us)) {
         case HEALTH_PROBE:
             send_probe(p, i);
@@ -361,7 +384,7 @@ int64_t pool_tick(struct pool *p, int64_t now_us)
             break;
         }
     }
-    for (size_t i = 0; i < p->config.n; i++) {
+    for (size_t i = 0; i < p->n; i++) {
         const struct health *h = &p->health[i];
         if (h->state != HEALTH_CLOSED && h->probe_us < due)
             due = h->probe_us;
@@ -398,12 +421,12 @@ static bool may_be_asked(const struct pool *p, size_t i, const struct prefill_re
 bool pool_pick(struct pool *p, const struct prompt *prompt, const struct prefill_request *r,
                int avoid, size_t *ret)
 {
-    size_t n = p->config.n;
+    size_t n = p->n;
     bool others = false;
     for (size_t i = 0; i < n; i++) {
         struct affinity_endpoint *a = &p->affinity[i];
         a->may = may_be_asked(p, i, r);
-        a->load = load_with(&p->endpoints[i], r);
+        a->load = p->health[i].state != HEALTH_GONE ? load_with(&p->endpoints[i], r) : 0;
         others = others || (a->may && avoid != (int)i);
     }
     if (others && avoid != POOL_NOBODY)
@@ -527,16 +550,41 @@ int64_t pool_replied_us(const struct pool *p, size_t endpoint)
 int64_t pool_last_reply_us(const struct pool *p)
 {
     int64_t last = INT64_MIN;
-    for (size_t i = 0; i < p->config.n; i++)
+    for (size_t i = 0; i < p->n; i++)
         if (p->health[i].good_us > last)
             last = p->health[i].good_us;
     return last;
 }
 
+size_t pool_size(const struct pool *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += p->health[i].state != HEALTH_GONE;
+    return n;
+}
+
+size_t pool_tokens_in_flight(const struct pool *p)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < p->n; i++)
+        sum += p->endpoints[i].prefill.tokens;
+    return sum;
+}
+
+size_t pool_limit(const struct pool *p)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->health[i].state != HEALTH_GONE)
+            sum += limiter_limit(&p->endpoints[i].limiter);
+    return sum;
+}
+
 size_t pool_working(const struct pool *p)
 {
     size_t n = 0;
-    for (size_t i = 0; i < p->config.n; i++)
+    for (size_t i = 0; i < p->n; i++)
         n += health_is_asked(&p->health[i]);
     return n;
 }
@@ -545,19 +593,70 @@ size_t pool_working(const struct pool *p)
  */
 
 /* The same in every worker that has this endpoint, wherever it is in its list. */
-static uint64_t seed_of(const struct pool *p, size_t i)
+static uint64_t seed_of(struct str name, size_t i)
 {
     uint8_t whole[SHA256_BYTES];
     uint64_t seed = i;
     struct sha256 h;
-    if (p->config.names == NULL)
+    if (name.n == 0)
         return seed;
     sha256_init(&h);
-    sha256_field(&h, p->config.names[i]);
+    sha256_field(&h, name);
     sha256_finish(&h, whole);
     sha256_done(&h);
     memcpy(&seed, whole, sizeof(seed));
     return seed;
+}
+
+/* A place that nobody has, and no request is on its way to. */
+static size_t free_place(struct pool *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->endpoints[i].transport == NULL)
+            return i;
+    size_t n = ++p->n;
+    p->endpoints = mem_resize(p->endpoints, n * sizeof(*p->endpoints));
+    p->health = mem_resize(p->health, n * sizeof(*p->health));
+    p->silence = mem_resize(p->silence, n * sizeof(*p->silence));
+    p->affinity = mem_resize(p->affinity, n * sizeof(*p->affinity));
+    return n - 1;
+}
+
+size_t pool_join(struct pool *p, struct transport_endpoint *transport, struct str name)
+{
+    size_t i = free_place(p);
+    struct pool_endpoint *e = &p->endpoints[i];
+    *e = (struct pool_endpoint){.transport = transport, .name = name, .advice = ""};
+    limiter_init(&e->limiter, p->config.max_in_flight, p->config.fixed_in_flight);
+    e->limiter.share = p->config.share;
+    health_join(&p->health[i], p->down, clock_mono_us(p->config.clock));
+    silence_init(&p->silence[i]);
+    quality_join(&p->quality, i);
+    p->affinity[i] = (struct affinity_endpoint){.seed = seed_of(name, i)};
+    return i;
+}
+
+static size_t any_that_fails(const struct pool *p)
+{
+    size_t i = 0;
+    while (i < p->n - 1 && p->health[i].state != HEALTH_OPEN)
+        i++;
+    return i;
+}
+
+void pool_leave(struct pool *p, size_t i)
+{
+    int64_t now = clock_mono_us(p->config.clock);
+    bool none_works = health_leave(p->health, p->n, i, now);
+    drop_probes(p, i);
+    quality_leave(&p->quality, i);
+    if (p->opened_last == i)
+        p->opened_last = any_that_fails(p);
+    if (none_works && !p->down) {
+        p->opened_last = any_that_fails(p);
+        go_down(p, now, now);
+    }
+    p->config.decided(p->config.arg, i, false);
 }
 
 void pool_init(struct pool *p, const struct pool_config *config)
@@ -566,26 +665,16 @@ void pool_init(struct pool *p, const struct pool_config *config)
     *p = (struct pool){.config = *config, .up_since_us = now};
     stopclock_init(&p->stopclock, now);
     arena_init(&p->reply, REPLY_ARENA_MAX);
-    p->endpoints = mem_array(config->n, sizeof(*p->endpoints));
-    p->health = mem_array(config->n, sizeof(*p->health));
-    p->silence = mem_array(config->n, sizeof(*p->silence));
-    p->affinity = mem_array(config->n, sizeof(*p->affinity));
-    quality_init(&p->quality, config->n, config->frame->options.model);
+    quality_init(&p->quality, 0, config->frame->options.model);
     p->tokens_most = (size_t)ceil((double)config->max_tokens_in_flight * config->share);
-    for (size_t i = 0; i < config->n; i++) {
-        p->endpoints[i].transport = config->endpoints[i];
-        p->endpoints[i].advice = "";
-        limiter_init(&p->endpoints[i].limiter, config->max_in_flight, config->fixed_in_flight);
-        p->endpoints[i].limiter.share = config->share;
-        health_init(&p->health[i]);
-        silence_init(&p->silence[i]);
-        p->affinity[i].seed = seed_of(p, i);
-    }
+    for (size_t i = 0; i < config->n; i++)
+        (void)pool_join(p, config->endpoints[i],
+                        config->names != NULL ? config->names[i] : (struct str){0});
 }
 
 void pool_done(struct pool *p)
 {
-    for (size_t i = 0; p->endpoints != NULL && i < p->config.n; i++)
+    for (size_t i = 0; p->endpoints != NULL && i < p->n; i++)
         drop_probes(p, i);
     known_done(&p->known);
     quality_done(&p->quality);

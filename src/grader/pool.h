@@ -40,7 +40,7 @@ struct pool_config {
     struct str grader; /* for the log, and so are the endpoints' names (may be NULL) */
     const struct str *names;
     struct transport_endpoint **endpoints;
-    size_t n;
+    size_t n; /* at the beginning */
     size_t max_in_flight; /* as in grader_config */
     double share;
     bool fixed_in_flight;
@@ -57,10 +57,14 @@ struct pool_config {
     void (*recall)(void *arg, struct pool_flight *flight);
     size_t (*waiting)(void *arg); /* questions not answered, for the log */
     void *arg;
+    /* Of an endpoint that left: no request is on its way to it any more. May be NULL. */
+    void (*gone)(void *arg, struct transport_endpoint *e);
+    void *gone_arg;
 };
 
 struct pool_endpoint {
-    struct transport_endpoint *transport;
+    struct transport_endpoint *transport; /* NULL: nobody's place */
+    struct str name; /* n == 0: none */
     struct limiter limiter;
     struct prefill prefill;
     struct pool_probe *probes; /* in the air, the latest first */
@@ -74,6 +78,7 @@ struct pool_endpoint {
 
 struct pool {
     struct pool_config config;
+    size_t n; /* places of endpoints; those that left keep theirs until nothing is on its way */
     struct pool_endpoint *endpoints;
     struct health *health;
     struct silence *silence;
@@ -101,6 +106,13 @@ enum { POOL_NOBODY = -1 };
 /* What is pointed to outlives the pool. */
 void pool_init(struct pool *p, const struct pool_config *config);
 void pool_done(struct pool *p); /* fine when zeroed; probes in the air end here */
+
+/* A new endpoint, asked from now on; its name stays until it is gone. Its place. */
+size_t pool_join(struct pool *p, struct transport_endpoint *transport, struct str name);
+
+/* Is asked no more; another is there. What is on its way may be answered, then it is `gone`. May
+ * call `decided`. */
+void pool_leave(struct pool *p, size_t endpoint);
 
 /* Of those that work and have room, the one that has this prompt's beginning in its cache
  * (affinity.h); `avoid` only when no other has room. */
@@ -141,6 +153,9 @@ int64_t pool_last_reply_us(const struct pool *p);
 enum { POOL_WORDS_MAX = 512 };
 void pool_explain(const struct pool *p, char out[POOL_WORDS_MAX]);
 
+size_t pool_size(const struct pool *p); /* endpoints */
+size_t pool_tokens_in_flight(const struct pool *p);
+size_t pool_limit(const struct pool *p); /* requests at a time, of all */
 size_t pool_working(const struct pool *p); /* endpoints that are asked */
 
 #endif

@@ -63,6 +63,19 @@ bool quality_is_other_model(struct quality *q, size_t endpoint, struct str model
     return q->agreed[0] != '\0' && !same(name, q->agreed) && !same(name, q->configured);
 }
 
+void quality_join(struct quality *q, size_t i)
+{
+    if (i == q->n)
+        q->endpoints = mem_resize(q->endpoints, ++q->n * sizeof(*q->endpoints));
+    q->endpoints[i] = (struct quality_endpoint){0};
+}
+
+void quality_leave(struct quality *q, size_t i)
+{
+    q->endpoints[i] = (struct quality_endpoint){.gone = true};
+    agree(q);
+}
+
 /* ---- the mass ---------------------------------------------------------------------------------
  */
 
@@ -101,7 +114,7 @@ bool quality_is_doubtful(const struct quality *q, size_t endpoint)
         return false;
     for (size_t i = 0; i < q->n; i++) {
         const struct quality_endpoint *e = &q->endpoints[i];
-        if (i != endpoint && (e->n_masses < LATEST || is_good(e)))
+        if (i != endpoint && !e->gone && (e->n_masses < LATEST || is_good(e)))
             return true;
     }
     return false;

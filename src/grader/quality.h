@@ -35,6 +35,7 @@ struct quality_endpoint {
     double masses[QUALITY_MASSES]; /* of the last answers, a ring */
     bool low[QUALITY_MASSES]; /* too little to be used */
     size_t n_masses, next; /* in the ring; where the next one goes */
+    bool gone;
 };
 
 struct quality {
@@ -46,6 +47,10 @@ struct quality {
 
 void quality_init(struct quality *q, size_t n, struct str model);
 void quality_done(struct quality *q); /* fine when zeroed */
+
+/* Endpoint i is a new one, i at most n; is none of them any more. */
+void quality_join(struct quality *q, size_t i);
+void quality_leave(struct quality *q, size_t i);
 
 /* A reply names its model. True: it is another than the others'. */
 bool quality_is_other_model(struct quality *q, size_t endpoint, struct str model);

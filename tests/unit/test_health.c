@@ -188,6 +188,28 @@ static void no_more_than_half_are_out_unless_all_fail(void **state RBR_UNUSED)
     }
 }
 
+static void who_is_gone_does_not_count(void **state RBR_UNUSED)
+{
+    struct health all[4];
+    for (size_t i = 0; i < 4; i++)
+        health_init(&all[i]);
+    assert_false(health_leave(all, 4, 3, 10));
+    assert_false(health_is_asked(&all[3]));
+    assert_int_equal(health_due(&all[3], false, INT64_MAX - 1), HEALTH_WAIT);
+    assert_false(health_open(all, 4, 0, 10));
+    assert_false(health_is_asked(&all[0])); /* one of three */
+    assert_false(health_open(all, 4, 1, 10));
+    assert_true(health_is_asked(&all[1])); /* that would be two of three */
+    assert_true(health_leave(all, 4, 2, 10)); /* the last that worked */
+    assert_false(health_is_asked(&all[1]));
+    health_join(&all[2], true, 20);
+    assert_int_equal(health_due(&all[2], true, 20), HEALTH_PROBE);
+    health_close(all, 4, 2, true, 30);
+    assert_true(health_is_asked(&all[2]));
+    health_join(&all[3], false, 40);
+    assert_true(health_is_asked(&all[3]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +220,7 @@ int main(void)
         cmocka_unit_test(doubts_without_end_are_probed_ten_times_a_second),
         cmocka_unit_test(probes_back_off_unless_the_grader_is_down),
         cmocka_unit_test(going_down_shortens_every_wait),
+        cmocka_unit_test(who_is_gone_does_not_count),
         cmocka_unit_test(no_more_than_half_are_out_unless_all_fail),
     };
     return cmocka_run_group_tests_name("health", tests, NULL, NULL);

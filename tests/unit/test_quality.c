@@ -161,6 +161,24 @@ static void low_answers_are_worth_another_try_until_one_knows(void **state RBR_U
     quality_done(&alone);
 }
 
+static void who_has_left_has_no_say(void **state RBR_UNUSED)
+{
+    struct quality q;
+    quality_init(&q, 0, STR("m"));
+    for (size_t i = 0; i < 3; i++) {
+        quality_join(&q, i);
+        assert_false(quality_is_other_model(&q, i, STR("m-1")));
+    }
+    quality_leave(&q, 0);
+    quality_leave(&q, 1);
+    assert_false(quality_is_other_model(&q, 2, STR("m-2"))); /* one voice is no agreement */
+    answers(&q, 2, 8, 0.1);
+    assert_false(quality_is_doubtful(&q, 2)); /* there is nobody else to ask */
+    quality_join(&q, 0);
+    assert_true(quality_is_doubtful(&q, 2));
+    quality_done(&q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +186,7 @@ int main(void)
         cmocka_unit_test(names_are_cut_and_printable),
         cmocka_unit_test(a_collapse_is_seen_against_the_others),
         cmocka_unit_test(a_probe_is_measured_by_the_same),
+        cmocka_unit_test(who_has_left_has_no_say),
         cmocka_unit_test(low_answers_are_worth_another_try_until_one_knows),
     };
     return cmocka_run_group_tests_name("quality", tests, NULL, NULL);
