@@ -44,9 +44,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->options;
-        return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0 && strcmp(arg, "info") != 0 && strcmp(arg, "verify") != 0 &&
             strcmp(arg, "load") != 0)
@@ -209,11 +206,10 @@ static int load(const struct arguments *args)
 
 int cmd_cache(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
     struct arguments args = {0};
-    const struct argp argp = {NULL, parse, "info|verify [FILE]\nload REWARDS", doc, children,
-                              NULL, NULL};
-    options_parse(&argp, argc, argv, &args);
+    const struct argp argp = {
+        NULL, parse, "info|verify [FILE]\nload REWARDS", doc, options_settings, NULL, NULL};
+    options_parse(&argp, argc, argv, &args, &args.options);
     if (is_verb(&args, "load"))
         return load(&args);
     return args.file != NULL ? look(&args, args.file) : look_at_settings(&args);

@@ -41,16 +41,10 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {
-    {&options_argp, 0, NULL, 0}, {&options_policies_argp, 0, NULL, 0}, {0}};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = state->child_inputs[1] = &a->options;
-        return 0;
     case KEY_PROBE:
         a->probe = true;
         a->url = arg;
@@ -189,8 +183,8 @@ static int probe_server(const struct arguments *a)
 int cmd_check(int argc, char **argv)
 {
     struct arguments a = {0};
-    const struct argp argp = {option_list, parse, NULL, doc, children, NULL, NULL};
-    options_parse(&argp, argc, argv, &a);
+    const struct argp argp = {option_list, parse, NULL, doc, options_all, NULL, NULL};
+    options_parse(&argp, argc, argv, &a, &a.options);
     if (a.mode == MODE_PRINT_DOCS)
         return print_generated(settings_document);
     if (a.mode == MODE_PRINT_SCHEMA)

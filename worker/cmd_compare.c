@@ -49,8 +49,6 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
-
 /* ---- arguments --------------------------------------------------------------------------------
  */
 
@@ -69,10 +67,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->options;
-        a->movers = MOVERS;
-        return 0;
     case KEY_JSON:
         a->json = true;
         return 0;
@@ -195,9 +189,9 @@ static int run(const struct arguments *a, const struct settings *settings)
 
 int cmd_compare(int argc, char **argv)
 {
-    struct arguments a = {0};
-    const struct argp argp = {option_list, parse, "A B", doc, children, NULL, NULL};
-    options_parse(&argp, argc, argv, &a);
+    struct arguments a = {.movers = MOVERS};
+    const struct argp argp = {option_list, parse, "A B", doc, options_settings, NULL, NULL};
+    options_parse(&argp, argc, argv, &a, &a.options);
     bool needed = a.places[COMPARE_A].topic.n > 0 || a.places[COMPARE_B].topic.n > 0;
     struct settings *settings =
         needed ? options_load_settings(&a.options, SETTINGS_NEED_KAFKA) : NULL;

@@ -257,7 +257,7 @@ int cmd_demo(int argc, char **argv)
 {
     struct demo d = {0};
     const struct argp argp = {option_list, parse, NULL, doc, NULL, NULL, NULL};
-    options_parse(&argp, argc, argv, &d);
+    options_parse(&argp, argc, argv, &d, NULL);
     arena_init(&d.arena, MEMORY);
     int exit_code = run(&d);
     kafka_setup_done(&d.kafka);

@@ -76,9 +76,6 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {
-    {&options_argp, 0, NULL, 0}, {&options_policies_argp, 0, NULL, 0}, {0}};
-
 static error_t parse_output(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
@@ -114,9 +111,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = state->child_inputs[1] = &a->options;
-        return 0;
     case KEY_GOLD:
         a->gold = arg;
         return 0;
@@ -345,8 +339,8 @@ static int run(const struct arguments *a, const struct policy *policy,
 int cmd_eval(int argc, char **argv)
 {
     struct arguments a = {.threshold = 0.5};
-    const struct argp argp = {option_list, parse, NULL, doc, children, NULL, NULL};
-    options_parse(&argp, argc, argv, &a);
+    const struct argp argp = {option_list, parse, NULL, doc, options_all, NULL, NULL};
+    options_parse(&argp, argc, argv, &a, &a.options);
     bool asks_settings = a.grader == NULL && a.judgments == NULL && !a.use_labels;
     bool needed = a.options.n_policies == 0 || a.options.file != NULL || asks_settings;
     unsigned needs = (a.options.n_policies == 0 ? (unsigned)SETTINGS_NEED_POLICY : 0u) |

@@ -93,8 +93,6 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&options_policies_argp, 0, NULL, 0}, {0}};
-
 /* ---- options ----------------------------------------------------------------------------------
  */
 
@@ -179,9 +177,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->options;
-        return 0;
     case KEY_OUT:
         a->out = arg;
         return 0;
@@ -397,11 +392,11 @@ int cmd_fit(int argc, char **argv)
         .pairs = {.split = SPLIT_PROMPT, .held_out = 0.05, .seed = 1},
         .adamw = adamw_released,
     };
-    const struct argp argp = {option_list, parse, "DATA", doc, children, NULL, NULL};
+    const struct argp argp = {option_list, parse, "DATA", doc, options_policies, NULL, NULL};
     struct orderings orderings;
     struct err err;
     enum err_code code = ERR_OK;
-    options_parse(&argp, argc, argv, &a);
+    options_parse(&argp, argc, argv, &a, &a.options);
     struct policy *policy =
         options_load_policy(a.options.policies, a.options.n_policies, false, true);
     if (policy == NULL)

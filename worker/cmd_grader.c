@@ -46,7 +46,7 @@ int cmd_grader(int argc, char **argv)
 {
     struct standin_config config = {.address = "127.0.0.1", .port = 8000};
     const struct argp argp = {option_list, parse, NULL, doc, NULL, NULL, NULL};
-    options_parse(&argp, argc, argv, &config);
+    options_parse(&argp, argc, argv, &config, NULL);
 
     sigset_t stop;
     (void)sigemptyset(&stop);

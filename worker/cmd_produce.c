@@ -26,15 +26,10 @@ struct arguments {
     const char *input;
 };
 
-static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->options;
-        return 0;
     default:
         return options_file(key, arg, state, &a->input);
     }
@@ -105,8 +100,8 @@ static int produce(const struct arguments *a, const struct settings *settings)
 int cmd_produce(int argc, char **argv)
 {
     struct arguments a = {0};
-    const struct argp argp = {NULL, parse, "FILE", doc, children, NULL, NULL};
-    options_parse(&argp, argc, argv, &a);
+    const struct argp argp = {NULL, parse, "FILE", doc, options_settings, NULL, NULL};
+    options_parse(&argp, argc, argv, &a, &a.options);
     struct settings *settings = options_load_settings(&a.options, SETTINGS_NEED_KAFKA);
     if (settings == NULL)
         return EXIT_USAGE;

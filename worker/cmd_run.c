@@ -16,14 +16,8 @@ static const char doc[] = "The worker: consumes completion records from kafka.in
                           "  rbr run -c config/worker.yaml --set kafka.brokers=127.0.0.1:9092\n\n"
                           "Exit code: 0 stopped, 1 failed, 2 wrong settings or policy.";
 
-static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    if (key == ARGP_KEY_INIT) {
-        state->child_inputs[0] = state->input;
-        return 0;
-    }
     if (key == ARGP_KEY_ARG)
         argp_error(state, "unexpected argument '%s'", arg);
     return ARGP_ERR_UNKNOWN;
@@ -75,8 +69,8 @@ static int run(const struct settings *settings, const struct policies *policies)
 int cmd_run(int argc, char **argv)
 {
     struct options o = {0};
-    const struct argp argp = {.parser = parse, .doc = doc, .children = children};
-    options_parse(&argp, argc, argv, &o);
+    const struct argp argp = {.parser = parse, .doc = doc, .children = options_settings};
+    options_parse(&argp, argc, argv, &o, &o);
     struct settings *settings = options_load_settings(
         &o, SETTINGS_NEED_KAFKA | SETTINGS_NEED_GRADER | SETTINGS_NEED_POLICY);
     if (settings == NULL)

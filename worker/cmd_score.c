@@ -61,16 +61,10 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {
-    {&options_argp, 0, NULL, 0}, {&options_policies_argp, 0, NULL, 0}, {0}};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = state->child_inputs[1] = &a->options;
-        return 0;
     case KEY_GRADER:
         a->grader = arg;
         return 0;
@@ -244,8 +238,8 @@ static int score_with(const struct arguments *args, const struct settings *setti
 int cmd_score(int argc, char **argv)
 {
     struct arguments args = {0};
-    const struct argp argp = {option_list, parse, "FILE", doc, children, NULL, NULL};
-    options_parse(&argp, argc, argv, &args);
+    const struct argp argp = {option_list, parse, "FILE", doc, options_all, NULL, NULL};
+    options_parse(&argp, argc, argv, &args, &args.options);
     /* With a policy and a place to take judgments from, no settings are needed. */
     bool needed = args.options.n_policies == 0 || args.options.file != NULL;
     unsigned needs =

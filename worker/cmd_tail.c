@@ -51,8 +51,6 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
-
 static volatile sig_atomic_t stopped;
 
 static void on_signal(int number)
@@ -65,9 +63,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->options;
-        return 0;
     case KEY_FROM:
         a->from_end = strcmp(arg, "end") == 0;
         a->follow = a->follow || a->from_end;
@@ -294,8 +289,8 @@ static int tail(const struct arguments *a, const struct settings *settings)
 int cmd_tail(int argc, char **argv)
 {
     struct arguments a = {0};
-    const struct argp argp = {option_list, parse, "[TOPIC]", doc, children, NULL, NULL};
-    options_parse(&argp, argc, argv, &a);
+    const struct argp argp = {option_list, parse, "[TOPIC]", doc, options_settings, NULL, NULL};
+    options_parse(&argp, argc, argv, &a, &a.options);
     struct settings *settings = options_load_settings(&a.options, SETTINGS_NEED_KAFKA);
     if (settings == NULL)
         return EXIT_USAGE;

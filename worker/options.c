@@ -44,8 +44,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-const struct argp options_argp = {.options = option_list, .parser = parse};
-const struct argp options_policies_argp = {.options = policy_list, .parser = parse};
+static const struct argp settings_argp = {.options = option_list, .parser = parse};
+static const struct argp policies_argp = {.options = policy_list, .parser = parse};
+
+const struct argp_child options_settings[] = {{&settings_argp, 0, NULL, 0}, {0}};
+const struct argp_child options_policies[] = {{&policies_argp, 0, NULL, 0}, {0}};
+const struct argp_child options_all[] = {
+    {&settings_argp, 0, NULL, 0}, {&policies_argp, 0, NULL, 0}, {0}};
 
 error_t options_file(int key, char *arg, struct argp_state *state, const char **file)
 {
@@ -63,10 +68,31 @@ error_t options_file(int key, char *arg, struct argp_state *state, const char **
     }
 }
 
-void options_parse(const struct argp *argp, int argc, char **argv, void *input)
+/* A command's parser, its input and its children's. */
+struct command {
+    const struct argp *argp;
+    void *input;
+    struct options *options;
+};
+
+/* argp asks at its beginning what to hand to the children. */
+static error_t parse_command(int key, char *arg, struct argp_state *state)
 {
+    const struct command *c = state->input;
+    const struct argp_child *children = c->argp->children;
+    for (size_t i = 0; key == ARGP_KEY_INIT && children != NULL && children[i].argp != NULL; i++)
+        state->child_inputs[i] = c->options;
+    state->input = c->input;
+    return c->argp->parser(key, arg, state);
+}
+
+void options_parse(const struct argp *argp, int argc, char **argv, void *input, struct options *o)
+{
+    struct argp whole = *argp;
+    struct command command = {argp, input, o};
+    whole.parser = parse_command;
     argp_err_exit_status = EXIT_USAGE;
-    (void)argp_parse(argp, argc, argv, 0, NULL, input);
+    (void)argp_parse(&whole, argc, argv, 0, NULL, &command);
 }
 
 static struct settings *load(struct str name, const struct str *text, const struct options *o,

@@ -12,7 +12,7 @@ enum { OPTIONS_SETS_MAX = 64, OPTIONS_POLICIES_MAX = 16 };
 
 #define OPTIONS_DEFAULT_FILE "config/worker.yaml"
 
-/* -c FILE and --set KEY=VALUE; --policy FILE where a command takes it. Argp children. */
+/* What the options say that commands share. */
 struct options {
     const char *file; /* NULL: the default file */
     struct str sets[OPTIONS_SETS_MAX];
@@ -21,14 +21,15 @@ struct options {
     size_t n_policies;
 };
 
-/* Their input is a struct options. */
-extern const struct argp options_argp, options_policies_argp;
+/* Children of a command's argp: -c FILE and --set KEY=VALUE; --policy FILE; all of these. */
+extern const struct argp_child options_settings[], options_policies[], options_all[];
 
 /* The end of the parser of a command that takes one FILE: takes it, or says what is wrong. */
 error_t options_file(int key, char *arg, struct argp_state *state, const char **file);
 
-/* Parses a command's arguments; ends the process with EXIT_USAGE when they are wrong. */
-void options_parse(const struct argp *argp, int argc, char **argv, void *input);
+/* Parses a command's arguments; ends the process with EXIT_USAGE when they are wrong. `input` is
+ * for the command's own parser, `o` for its children; NULL when it has none. */
+void options_parse(const struct argp *argp, int argc, char **argv, void *input, struct options *o);
 
 /* Loads the settings, printing every problem to stderr; NULL when there is one. */
 struct settings *options_load_settings(const struct options *o, unsigned needs);

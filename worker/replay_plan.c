@@ -71,9 +71,6 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {
-    {&options_argp, 0, NULL, 0}, {&options_policies_argp, 0, NULL, 0}, {0}};
-
 /* ---- arguments ----------------------------------------------------------------------------------
  */
 
@@ -111,9 +108,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = state->child_inputs[1] = &a->options;
-        return 0;
     case KEY_FROM:
         take_point(state, arg, "from", &a->from);
         return 0;
@@ -387,8 +381,8 @@ int replay_plan(int argc, char **argv)
 {
     struct arguments args = {
         .from = {KAFKA_POINT_BEGINNING, 0}, .to = {KAFKA_POINT_END, 0}, .sample = 1000};
-    const struct argp argp = {option_list, parse, "", doc, children, NULL, NULL};
-    options_parse(&argp, argc, argv, &args);
+    const struct argp argp = {option_list, parse, "", doc, options_all, NULL, NULL};
+    options_parse(&argp, argc, argv, &args, &args.options);
     unsigned needs = SETTINGS_NEED_KAFKA | SETTINGS_NEED_GRADER |
                      (args.options.n_policies == 0 ? (unsigned)SETTINGS_NEED_POLICY : 0u);
     struct settings *settings = options_load_settings(&args.options, needs);

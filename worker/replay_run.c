@@ -36,16 +36,10 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static const struct argp_child children[] = {
-    {&options_argp, 0, NULL, 0}, {&options_policies_argp, 0, NULL, 0}, {0}};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = state->child_inputs[1] = &a->options;
-        return 0;
     case KEY_SHARE:
         if (!num_parse_f64(str_z(arg), &a->share) || a->share <= 0 || a->share > 1)
             argp_error(state, "--share takes a number above 0, at most 1, not '%s'", arg);
@@ -199,9 +193,9 @@ static int run_the_rest(const struct replaying *r, const struct policy *policy)
 int replay_run(int argc, char **argv)
 {
     struct arguments args = {.share = 0.25};
-    const struct argp argp = {option_list, parse, "MANIFEST", doc, children, NULL, NULL};
+    const struct argp argp = {option_list, parse, "MANIFEST", doc, options_all, NULL, NULL};
     struct replaying r;
-    options_parse(&argp, argc, argv, &args);
+    options_parse(&argp, argc, argv, &args, &args.options);
     if (!replaying_open(&r, &args.options, args.manifest, args.share))
         return EXIT_USAGE;
     struct policy *policy = load_policy(&r, &args.options);

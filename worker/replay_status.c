@@ -29,15 +29,9 @@ struct arguments {
     const char *manifest;
 };
 
-static const struct argp_child children[] = {{&options_argp, 0, NULL, 0}, {0}};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
-    if (key == ARGP_KEY_INIT) {
-        state->child_inputs[0] = &a->options;
-        return 0;
-    }
     return options_file(key, arg, state, &a->manifest);
 }
 
@@ -153,12 +147,12 @@ static void print(const struct replaying *r, const struct replay_progress *p, co
 int replay_status(int argc, char **argv)
 {
     struct arguments args = {0};
-    const struct argp argp = {NULL, parse, "MANIFEST", doc, children, NULL, NULL};
+    const struct argp argp = {NULL, parse, "MANIFEST", doc, options_settings, NULL, NULL};
     struct replaying r;
     struct replay_progress progress;
     struct tally tally = {0};
     struct err err;
-    options_parse(&argp, argc, argv, &args);
+    options_parse(&argp, argc, argv, &args, &args.options);
     if (!replaying_open(&r, &args.options, args.manifest, 1))
         return EXIT_USAGE;
     enum err_code code = replaying_look(&r, &progress, &err);
