@@ -12,6 +12,7 @@ PIPELINE, WINDOW, RESUME = "src/pipeline/pipeline.c", "src/pipeline/window.c", "
 PARTITION = "src/pipeline/partition.c"
 SINK, SOURCE = "src/stream/kafka_sink.c", "src/stream/kafka_source.c"
 LOOKUP = "src/stream/kafka_lookup.c"
+JUDGE = "src/judge/judge.c"
 HOLD = "src/grader/hold.c"
 
 
@@ -172,6 +173,12 @@ DEFECTS = [
            [(WINDOW, "    if (offset < w->next)\n        return WINDOW_STALE;\n", "")],
            sim=Sim("test_simulation", ("holds", "again", "twice", "Segmentation fault"))),
     # ---- pauses -----------------------------------------------------------------------------------
+    Defect("shadow_left_out", "the shadow's reward is not in the batch of its record", [(PIPELINE, """\
+        if (it->shadow != NULL)
+            add(p, it->shadow, h);
+""", "")], sim=Sim("test_simulation", ("no shadow reward",))),
+    Defect("waits_for_its_shadow", "a reward waits for its shadow's as long as that takes",
+           [(JUDGE, "    grader_expire_by(&req->group, late_us);\n", "")], sim=Sim("test_shadow", ("ended with",))),
     Defect("publishes_in_doubt", "what was judged before a round of canaries failed is published after it",
            [(PIPELINE, "    if (!judge_lets_out(p->judging.live))\n        return;\n", "")],
            sim=Sim("test_canaries", ("ended with",))),

@@ -152,7 +152,7 @@ def test_kills_leave_both_topics_exact(scene):
     scene.grader.delay(0.02)
     put(scene, 600, change=some_refused)
     settings = shadowed(scene)
-    settings["kafka"]["instance_id"] = "one"  # nobody waits for the dead one's session to end
+    settings["kafka"]["instance_id"] = "one"  # its next start takes the dead one's place at once
     worker = scene.worker([TINY], grader={"max_in_flight": 32}, limits={"publish_interval": "50ms"}, **settings)
     for _ in range(6):
         before = scene.grader.stats()["requests"]
