@@ -40,10 +40,20 @@ void grader_leave(struct grader *g, size_t endpoint)
 /* ---- identity ---------------------------------------------------------------------------------
  */
 
-void grader_digest(const struct grader *g, const struct prompt *p, size_t proposition,
+static void begin_digests(const struct grader *g, struct questions *q, const struct policy *policy)
+{
+    q->begun = mem_array(policy->n_propositions, sizeof(*q->begun));
+    for (size_t i = 0; i < policy->n_propositions; i++)
+        identity_begin(&q->begun[i], &g->config, policy, i);
+}
+
+void grader_digest(struct grader *g, const struct prompt *p, size_t proposition,
                    uint8_t out[JUDGMENT_DIGEST_BYTES])
 {
-    identity_digest(&g->config, p, proposition, out);
+    struct questions *q = questions_of(&g->questions, p->policy);
+    if (q->begun == NULL)
+        begin_digests(g, q, p->policy);
+    identity_digest(&q->begun[proposition], p, out);
 }
 
 struct str grader_title(const struct grader *g)

@@ -120,7 +120,7 @@ int64_t grader_tick(struct grader *g);
 
 /* Digest of one judgment (design: judgments.md): grader, dialect, layout, template, question,
  * content. */
-void grader_digest(const struct grader *g, const struct prompt *p, size_t proposition,
+void grader_digest(struct grader *g, const struct prompt *p, size_t proposition,
                    uint8_t out[JUDGMENT_DIGEST_BYTES]);
 
 struct str grader_name(const struct grader *g);

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/sha256.h"
-
 static void hash_labels(struct sha256 *h, const struct str *labels, size_t n)
 {
     sha256_u64(h, n);
@@ -32,26 +30,32 @@ static void hash_options(struct sha256 *h, const struct dialect_options *o)
     sha256_field(h, o->prompt_after);
 }
 
-void identity_digest(const struct grader_config *c, const struct prompt *p, size_t proposition,
+void identity_begin(struct sha256 *h, const struct grader_config *c, const struct policy *policy,
+                    size_t proposition)
+{
+    sha256_init(h);
+    sha256_field(h, STR("rbr-judgment-2"));
+    sha256_field(h, c->name);
+    sha256_field(h, c->ask.model);
+    sha256_field(h, c->revision);
+    sha256_field(h, c->dialect);
+    hash_options(h, &c->ask);
+    sha256_u64(h, policy->layout);
+    sha256_u64(h, policy->neutralise);
+    hash_labels(h, policy->yes_labels, policy->n_yes_labels);
+    hash_labels(h, policy->no_labels, policy->n_no_labels);
+    sha256_field(h, policy->prompt_template);
+    sha256_field(h, policy->propositions[proposition].question);
+}
+
+void identity_digest(const struct sha256 *begun, const struct prompt *p,
                      uint8_t out[JUDGMENT_DIGEST_BYTES])
 {
     uint8_t whole[SHA256_BYTES];
-    struct sha256 h;
-    sha256_init(&h);
-    sha256_field(&h, STR("rbr-judgment-1"));
-    sha256_field(&h, c->name);
-    sha256_field(&h, c->ask.model);
-    sha256_field(&h, c->revision);
-    sha256_field(&h, c->dialect);
-    hash_options(&h, &c->ask);
-    sha256_u64(&h, p->policy->layout);
-    sha256_u64(&h, p->policy->neutralise);
-    hash_labels(&h, p->policy->yes_labels, p->policy->n_yes_labels);
-    hash_labels(&h, p->policy->no_labels, p->policy->n_no_labels);
-    sha256_field(&h, p->policy->prompt_template);
-    sha256_field(&h, p->policy->propositions[proposition].question);
+    struct sha256 h = *begun;
     sha256_field(&h, (struct str){(const char *)p->content_hash, sizeof(p->content_hash)});
     sha256_finish(&h, whole);
-    sha256_done(&h);
-    memcpy(out, whole, JUDGMENT_DIGEST_BYTES);
+    memcpy(out, whole, JUDGMENT_DIGEST_BYTES - JUDGMENT_CONTENT_BYTES);
+    memcpy(out + JUDGMENT_DIGEST_BYTES - JUDGMENT_CONTENT_BYTES, p->content_hash,
+           JUDGMENT_CONTENT_BYTES);
 }

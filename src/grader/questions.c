@@ -62,5 +62,6 @@ void questions_drop(struct questions *q)
     if (q == NULL || --q->users > 0)
         return;
     arena_done(&q->arena);
+    mem_free(q->begun);
     mem_free(q);
 }

@@ -5,12 +5,14 @@
 #define RBR_GRADER_QUESTIONS_H
 
 #include "base/arena.h"
+#include "base/sha256.h"
 #include "policy/policy.h"
 
 struct questions {
     uint8_t policy_hash[POLICY_HASH_BYTES]; /* not the address: that may be used again */
     size_t users;
     struct str *escaped; /* by proposition */
+    struct sha256 *begun; /* likewise: the digests of its judgments (identity.h); NULL: none yet */
     struct arena arena;
 };
 
