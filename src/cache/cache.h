@@ -38,12 +38,21 @@ struct cache {
     void (*put)(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
                 const struct cache_entry *e);
     void (*free)(struct cache *c);
+    /* The next gets are of this digest and of others about the same completion: what is near may be
+     * read at once, and is as it was then until the next call or put. NULL: there is no need. */
+    void (*ahead)(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
     struct cache_stats stats; /* of this cache; the file may serve others too */
 };
 
 /* `path` n == 0: in memory. A file that cannot be used is logged, and memory takes its place. */
 struct cache *cache_new(struct str path, uint64_t bytes) RBR_MUST_CHECK;
 void cache_free(struct cache *c); /* NULL is fine */
+
+static inline void cache_ahead(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
+{
+    if (c->ahead != NULL)
+        c->ahead(c, digest);
+}
 
 struct cache *cache_mem_new(uint64_t bytes) RBR_MUST_CHECK;
 

@@ -31,7 +31,7 @@ struct header {
     uint64_t check; /* of the above */
 };
 
-static const char magic[16] = "rbr judgments 1";
+static const char magic[16] = "rbr judgments 2";
 
 #define BYTE_ORDER_MARK UINT64_C(0x0102030405060708)
 
@@ -41,6 +41,8 @@ struct cache_file {
     char *path;
     int fd;
     uint64_t n_buckets;
+    struct bucket near[NEAR_BUCKETS]; /* as it was when it was read ahead */
+    uint64_t near_at; /* its first bucket; UINT64_MAX: none */
     struct cache *spill; /* in memory, once the file could not be written; NULL: it always could */
 };
 
@@ -158,24 +160,46 @@ static void failed(struct cache_file *f, const char *what)
                     f->path, what, strerror(errno));
 }
 
-static void read_bucket(struct cache_file *f, uint64_t at, struct bucket *ret)
+static bool read_buckets(struct cache_file *f, uint64_t at, uint64_t n, struct bucket *ret)
 {
-    *ret = (struct bucket){0};
-    ssize_t n = pread(f->fd, ret, sizeof(*ret), place_of(at, 0));
-    if (n == (ssize_t)sizeof(*ret))
-        return;
-    if (n >= 0)
+    size_t bytes = n * sizeof(*ret);
+    memset(ret, 0, bytes);
+    ssize_t got = pread(f->fd, ret, bytes, place_of(at, 0));
+    if (got == (ssize_t)bytes)
+        return true;
+    if (got >= 0)
         errno = ENODATA; /* somebody cut it short */
     failed(f, "read");
+    return false;
+}
+
+static void file_ahead(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
+{
+    struct cache_file *f = CONTAINER_OF(c, struct cache_file, port);
+    uint64_t first = near_first(bucket_of(digest, f->n_buckets), f->n_buckets);
+    bool read = read_buckets(f, first, near_count(f->n_buckets), f->near);
+    f->near_at = read ? first : UINT64_MAX;
+}
+
+/* The bucket, out of what was read ahead or into `space`. */
+static const struct bucket *bucket_at(struct cache_file *f, uint64_t at, struct bucket *space)
+{
+    if (near_first(at, f->n_buckets) == f->near_at)
+        return &f->near[at - f->near_at];
+    (void)read_buckets(f, at, 1, space);
+    return space;
 }
 
 static bool file_get(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
                      struct cache_entry *ret)
 {
     struct cache_file *f = CONTAINER_OF(c, struct cache_file, port);
-    struct bucket bucket;
-    read_bucket(f, bucket_of(digest, f->n_buckets), &bucket);
-    const struct slot *s = bucket_find(&bucket, digest);
+    struct bucket space;
+    uint64_t at = bucket_of(digest, f->n_buckets);
+    const struct bucket *bucket = bucket_at(f, at, &space);
+    const struct slot *s = bucket_find(bucket, digest);
+    if (s == NULL && bucket_is_full(bucket))
+        s = bucket_find(bucket_at(f, bucket_beside(at, f->n_buckets), &space), digest);
     bool found = s != NULL && slot_state(&f->hash, s) == SLOT_GOOD;
     c->stats.errors += s != NULL && !found;
     if (found)
@@ -196,17 +220,26 @@ static void spill(struct cache_file *f, const uint8_t digest[JUDGMENT_DIGEST_BYT
     f->spill->put(f->spill, digest, e);
 }
 
+static off_t place_for(struct cache_file *f, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
+{
+    uint64_t at = bucket_of(digest, f->n_buckets), next = bucket_beside(at, f->n_buckets);
+    struct bucket own, beside;
+    (void)read_buckets(f, at, 1, &own);
+    if (bucket_find(&own, digest) == NULL && bucket_is_full(&own) &&
+        read_buckets(f, next, 1, &beside) && bucket_goes_beside(&own, &beside, digest))
+        return place_of(next, bucket_place(&beside, digest));
+    return place_of(at, bucket_place(&own, digest));
+}
+
 static void file_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
                      const struct cache_entry *e)
 {
     struct cache_file *f = CONTAINER_OF(c, struct cache_file, port);
-    uint64_t at = bucket_of(digest, f->n_buckets);
-    struct bucket bucket;
     struct slot slot;
     if (!slot_fill(&f->hash, &slot, digest, e))
         return;
-    read_bucket(f, at, &bucket);
-    off_t to = place_of(at, bucket_place(&bucket, digest));
+    f->near_at = UINT64_MAX;
+    off_t to = place_for(f, digest);
     ssize_t n = pwrite(f->fd, &slot, sizeof(slot), to);
     if (n != (ssize_t)sizeof(slot)) {
         if (n >= 0)
@@ -230,7 +263,9 @@ static void file_done(struct cache *c)
 enum err_code cache_file_new(const char *path, uint64_t bytes, struct cache **ret, struct err *err)
 {
     struct cache_file *f = mem_alloc(sizeof(*f));
-    f->port = (struct cache){.get = file_get, .put = file_put, .free = file_done};
+    f->port =
+        (struct cache){.get = file_get, .put = file_put, .free = file_done, .ahead = file_ahead};
+    f->near_at = UINT64_MAX;
     sha256_init(&f->hash);
     f->path = mem_strdup(path);
     f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);

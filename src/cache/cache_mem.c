@@ -13,7 +13,10 @@ static bool mem_get(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES]
                     struct cache_entry *ret)
 {
     struct cache_mem *m = CONTAINER_OF(c, struct cache_mem, port);
-    const struct slot *s = bucket_find(&m->buckets[bucket_of(digest, m->n_buckets)], digest);
+    uint64_t at = bucket_of(digest, m->n_buckets);
+    const struct slot *s = bucket_find(&m->buckets[at], digest);
+    if (s == NULL && bucket_is_full(&m->buckets[at]))
+        s = bucket_find(&m->buckets[bucket_beside(at, m->n_buckets)], digest);
     if (s == NULL) {
         c->stats.misses++;
         return false;
@@ -27,10 +30,13 @@ static void mem_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES]
                     const struct cache_entry *e)
 {
     struct cache_mem *m = CONTAINER_OF(c, struct cache_mem, port);
-    struct bucket *b = &m->buckets[bucket_of(digest, m->n_buckets)];
+    uint64_t at = bucket_of(digest, m->n_buckets);
+    struct bucket *b = &m->buckets[at], *beside = &m->buckets[bucket_beside(at, m->n_buckets)];
     struct slot slot;
     if (!slot_fill(&m->hash, &slot, digest, e))
         return;
+    if (bucket_goes_beside(b, beside, digest))
+        b = beside;
     b->slots[bucket_place(b, digest)] = slot;
     c->stats.stored++;
 }
@@ -49,6 +55,9 @@ struct cache *cache_mem_new(uint64_t bytes)
     sha256_init(&m->hash);
     m->n_buckets = bucket_count(bytes);
     m->buckets = mem_array(m->n_buckets, sizeof(*m->buckets));
-    m->port = (struct cache){mem_get, mem_put, mem_done, {.bytes = m->n_buckets * BUCKET_BYTES}};
+    m->port = (struct cache){.get = mem_get,
+                             .put = mem_put,
+                             .free = mem_done,
+                             .stats = {.bytes = m->n_buckets * BUCKET_BYTES}};
     return &m->port;
 }

@@ -4,15 +4,33 @@
 
 uint64_t bucket_count(uint64_t bytes)
 {
-    return bytes >= BUCKET_BYTES ? bytes / BUCKET_BYTES : 1;
+    uint64_t n = bytes >= BUCKET_BYTES ? bytes / BUCKET_BYTES : 1;
+    return n < NEAR_BUCKETS ? n : n - n % NEAR_BUCKETS;
 }
 
-/* Digests are SHA-256: any eight bytes of one are as good as a hash. */
+uint64_t near_count(uint64_t n)
+{
+    return n < NEAR_BUCKETS ? n : NEAR_BUCKETS;
+}
+
+uint64_t near_first(uint64_t bucket, uint64_t n)
+{
+    return bucket - bucket % near_count(n);
+}
+
+/* Digests are SHA-256: any bytes of one are as good as a hash. */
 uint64_t bucket_of(const uint8_t digest[JUDGMENT_DIGEST_BYTES], uint64_t n)
 {
-    uint64_t head;
-    memcpy(&head, digest, sizeof(head));
-    return head % n;
+    uint32_t content;
+    _Static_assert(sizeof(content) == JUDGMENT_CONTENT_BYTES, "all of it");
+    memcpy(&content, digest + JUDGMENT_DIGEST_BYTES - sizeof(content), sizeof(content));
+    uint64_t near = content * (n / near_count(n)) >> 32;
+    return near * near_count(n) + digest[0] % near_count(n);
+}
+
+uint64_t bucket_beside(uint64_t bucket, uint64_t n)
+{
+    return (bucket + (n > NEAR_BUCKETS ? NEAR_BUCKETS : 1)) % n;
 }
 
 static uint64_t checksum(struct sha256 *h, const struct slot *s)
@@ -73,6 +91,22 @@ const struct slot *bucket_find(const struct bucket *b, const uint8_t digest[JUDG
     return NULL;
 }
 
+bool bucket_is_full(const struct bucket *b)
+{
+    for (size_t i = 0; i < BUCKET_SLOTS; i++)
+        if (b->slots[i].check == 0) /* empty, or damaged and as good as that */
+            return false;
+    return true;
+}
+
+bool bucket_goes_beside(const struct bucket *own, const struct bucket *beside,
+                        const uint8_t digest[JUDGMENT_DIGEST_BYTES])
+{
+    if (bucket_find(own, digest) != NULL || !bucket_is_full(own))
+        return false;
+    return bucket_find(beside, digest) != NULL || !bucket_is_full(beside);
+}
+
 size_t bucket_place(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
 {
     const struct slot *own = bucket_find(b, digest);
@@ -80,7 +114,7 @@ size_t bucket_place(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST
         return (size_t)(own - b->slots);
     /* Not all begin at the first: two processes that write at the same moment rarely choose alike.
      */
-    size_t first = digest[JUDGMENT_DIGEST_BYTES - 1], oldest = first % BUCKET_SLOTS;
+    size_t first = digest[1], oldest = first % BUCKET_SLOTS;
     for (size_t i = 0; i < BUCKET_SLOTS; i++) {
         size_t at = (first + i) % BUCKET_SLOTS;
         if (b->slots[at].graded_ms < b->slots[oldest].graded_ms) /* an empty one's is 0 */

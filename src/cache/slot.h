@@ -1,4 +1,9 @@
-/* The table's parts: a judgment in 128 bytes, eight of them in a bucket.
+/* The table's parts: a judgment in 128 bytes, eight of them in a bucket, 16 buckets in a
+ * neighbourhood.
+ *
+ * All judgments of one completion belong into one neighbourhood (JUDGMENT_CONTENT_BYTES), so that
+ * they can be read at once; there each has its bucket. When that is full, the judgment goes to the
+ * bucket at the same place of the next neighbourhood.
  *
  * Each slot carries a checksum over all of it, its digest included, so that it proves itself
  * wherever it comes from: torn by a crash, damaged on the disk, half written by another process. No
@@ -9,7 +14,12 @@
 #include "base/sha256.h"
 #include "cache/cache.h"
 
-enum { SLOT_BYTES = 128, BUCKET_SLOTS = 8, BUCKET_BYTES = SLOT_BYTES * BUCKET_SLOTS };
+enum {
+    SLOT_BYTES = 128,
+    BUCKET_SLOTS = 8,
+    BUCKET_BYTES = SLOT_BYTES * BUCKET_SLOTS,
+    NEAR_BUCKETS = 16, /* of a neighbourhood; all there are in a smaller table */
+};
 
 struct slot {
     uint8_t digest[JUDGMENT_DIGEST_BYTES];
@@ -27,11 +37,16 @@ struct bucket {
 _Static_assert(sizeof(struct slot) == SLOT_BYTES, "slots are written as they are");
 _Static_assert(sizeof(struct bucket) == BUCKET_BYTES, "buckets are written as they are");
 
-/* How many buckets fit; at least one. */
+/* How many buckets fit, whole neighbourhoods of them; at least one bucket. */
 uint64_t bucket_count(uint64_t bytes);
 
-/* Where the digest belongs, of n. */
+/* Where the digest belongs, of n; where it goes when that is full. */
 uint64_t bucket_of(const uint8_t digest[JUDGMENT_DIGEST_BYTES], uint64_t n);
+uint64_t bucket_beside(uint64_t bucket, uint64_t n);
+
+/* The first bucket of a bucket's neighbourhood, and how many it has. */
+uint64_t near_first(uint64_t bucket, uint64_t n);
+uint64_t near_count(uint64_t n);
 
 enum slot_state { SLOT_EMPTY, SLOT_GOOD, SLOT_DAMAGED };
 
@@ -45,6 +60,14 @@ void slot_read(const struct slot *s, struct cache_entry *ret);
 
 /* The slot of the digest, good or not; NULL when it is not here. */
 const struct slot *bucket_find(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
+
+/* Slots are never given back: a judgment that is not in a bucket with room is not beside it. */
+bool bucket_is_full(const struct bucket *b);
+
+/* Whether a judgment is to be put into the bucket beside its own: it is there, or has room only
+ * there. */
+bool bucket_goes_beside(const struct bucket *own, const struct bucket *beside,
+                        const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
 
 /* Which slot a new judgment takes: the digest's own, an empty one, the oldest. */
 size_t bucket_place(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);

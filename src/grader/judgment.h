@@ -7,7 +7,9 @@
 
 #include "record/reason.h"
 
-enum { JUDGMENT_DIGEST_BYTES = 16 };
+/* The last bytes of a digest are of the content alone, and so the same for all questions about one
+ * completion: a cache can keep those side by side. */
+enum { JUDGMENT_DIGEST_BYTES = 16, JUDGMENT_CONTENT_BYTES = 4 };
 
 enum judgment_status {
     JUDGMENT_NOT_ASKED, /* no feature, class or gate of this response type uses it */

@@ -278,13 +278,16 @@ static bool look_up(struct judge_req *req, struct judgment *judgment)
 static bool look_up_all(struct judge_req *req)
 {
     const struct judge *j = req->judge;
-    bool missing = false;
+    bool missing = false, ahead = false;
     for (size_t i = 0; i < j->policy->n_propositions; i++) {
         struct judgment *judgment = &req->result.judgments[i];
         if (judgment->status != JUDGMENT_PENDING)
             continue;
         grader_digest(j->grader, &req->prompt, i, judgment->digest);
         judgment->has_digest = true;
+        if (!ahead && j->cache != NULL)
+            cache_ahead(j->cache, judgment->digest);
+        ahead = true;
         missing |= !share(req, judgment) && !look_up(req, judgment);
     }
     return missing;

@@ -16,7 +16,7 @@
 enum { HEADER = 4096 };
 
 #define KIB   UINT64_C(1024)
-#define BYTES (256 * KIB)
+#define BYTES (512 * KIB)
 #define N     UINT64_C(500)
 
 static char folder[64], path[96];
@@ -190,6 +190,34 @@ static void a_file_cut_short_is_missed_and_counted(void **state RBR_UNUSED)
     assert_int_equal(right_ones(c, N), 0);
     assert_int_equal(survey().bytes, HEADER + BYTES);
     cache_free(c);
+}
+
+/* As it was then, until it is read ahead again or something is put; what is not near is read as
+ * ever. */
+static void what_was_read_ahead_is_what_was_there(void **state RBR_UNUSED)
+{
+    uint8_t digest[JUDGMENT_DIGEST_BYTES];
+    make(N);
+    struct cache *c = open_file(), *other = open_file();
+    for (uint64_t i = 0; i < N; i += 7) {
+        cache_digest(i, digest);
+        cache_ahead(c, digest);
+        for (uint64_t k = i; k < N; k += 31)
+            assert_int_equal(cache_get_number(c, k), CACHE_RIGHT);
+    }
+    cache_digest(N, digest);
+    cache_ahead(c, digest);
+    cache_put_number(other, N); /* another process */
+    assert_int_equal(cache_get_number(c, N), CACHE_MISS);
+    cache_ahead(c, digest);
+    assert_int_equal(cache_get_number(c, N), CACHE_RIGHT);
+    cache_put_number(other, N + 1);
+    cache_digest(N + 2, digest);
+    cache_ahead(c, digest);
+    cache_put_number(c, N + 2);
+    assert_int_equal(cache_get_number(c, N + 2), CACHE_RIGHT);
+    cache_free(c);
+    cache_free(other);
 }
 
 static void what_is_no_cache_is_left_alone(void **state RBR_UNUSED)
@@ -399,6 +427,7 @@ int main(void)
         cmocka_unit_test(lost_and_swapped_pages_serve_nothing_wrong),
         cmocka_unit_test(survey_counts_the_damaged),
         cmocka_unit_test(a_file_cut_short_is_missed_and_counted),
+        cmocka_unit_test(what_was_read_ahead_is_what_was_there),
         cmocka_unit_test(what_is_no_cache_is_left_alone),
         cmocka_unit_test(on_a_full_disk_memory_takes_what_is_new),
         cmocka_unit_test(without_room_for_the_file_it_says_so),

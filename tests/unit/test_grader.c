@@ -705,6 +705,11 @@ static void a_digest_is_stable_and_sees_every_ingredient(void **state RBR_UNUSED
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < i; k++)
             assert_memory_not_equal(digests[i], digests[k], sizeof(digests[i]));
+    /* All but one of them are about the same completion, and say so at their end. */
+    enum { OWN = JUDGMENT_DIGEST_BYTES - JUDGMENT_CONTENT_BYTES, ANOTHER = 4 };
+    for (size_t i = 1; i < n; i++)
+        assert_int_equal(memcmp(digests[i] + OWN, digests[0] + OWN, JUDGMENT_CONTENT_BYTES) != 0,
+                         i == ANOTHER);
     policy_free(other);
     bench_free(b);
 }

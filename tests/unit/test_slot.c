@@ -1,0 +1,77 @@
+/* cache/slot: judgments of one completion belong side by side, those of many everywhere; a table
+ * that is half full has lost next to nothing. */
+#include "cache_fixture.h"
+#include "unit.h"
+
+#include "cache/slot.h"
+
+/* Question `question` about content `content`. */
+static void digest_of(uint64_t content, uint64_t question, uint8_t out[JUDGMENT_DIGEST_BYTES])
+{
+    uint8_t of_content[JUDGMENT_DIGEST_BYTES];
+    size_t own = JUDGMENT_DIGEST_BYTES - JUDGMENT_CONTENT_BYTES;
+    cache_digest(content, of_content);
+    cache_digest(content * 1000 + question + 1000000007, out);
+    memcpy(out + own, of_content, JUDGMENT_CONTENT_BYTES);
+}
+
+static void one_completion_lies_in_one_neighbourhood(void **state RBR_UNUSED)
+{
+    static const uint64_t tables[] = {1, 7, 16, 32, 1024, 1 << 20};
+    for (size_t t = 0; t < ARRAY_LEN(tables); t++) {
+        uint64_t n = tables[t], seen = 0;
+        for (uint64_t content = 0; content < 500; content++) {
+            uint8_t digest[JUDGMENT_DIGEST_BYTES];
+            digest_of(content, 0, digest);
+            uint64_t first = near_first(bucket_of(digest, n), n);
+            for (uint64_t question = 0; question < 20; question++) {
+                digest_of(content, question, digest);
+                uint64_t at = bucket_of(digest, n);
+                assert_in_range(at, first, first + near_count(n) - 1);
+                assert_true(at < n && bucket_beside(at, n) < n);
+                assert_true(n == 1 || bucket_beside(at, n) != at);
+                seen |= UINT64_C(1) << at * 64 / n % 64;
+            }
+        }
+        assert_true(n < 1024 || seen == UINT64_MAX); /* all over the table */
+    }
+}
+
+static void tables_are_whole_neighbourhoods(void **state RBR_UNUSED)
+{
+    assert_int_equal(bucket_count(0), 1);
+    assert_int_equal(bucket_count(15 * BUCKET_BYTES + 5), 15);
+    assert_int_equal(bucket_count(16 * BUCKET_BYTES), 16);
+    assert_int_equal(bucket_count(47 * BUCKET_BYTES), 32);
+}
+
+/* With sixteen questions a completion, half of the slots in use. */
+static void half_a_table_keeps_nearly_all(void **state RBR_UNUSED)
+{
+    enum { BYTES = 4 << 20, QUESTIONS = 16, CONTENTS = BYTES / SLOT_BYTES / 2 / QUESTIONS };
+    struct cache *c = cache_mem_new(BYTES);
+    const struct cache_entry e = {.probability = 0.5, .mass = 1, .graded_ms = 1};
+    struct cache_entry got;
+    uint8_t digest[JUDGMENT_DIGEST_BYTES];
+    size_t lost = 0;
+    for (int round = 0; round < 2; round++)
+        for (uint64_t i = 0; i < CONTENTS * QUESTIONS; i++) {
+            digest_of(i / QUESTIONS, i % QUESTIONS, digest);
+            if (round == 0)
+                c->put(c, digest, &e);
+            else
+                lost += !c->get(c, digest, &got);
+        }
+    assert_true(lost < CONTENTS * QUESTIONS / 100);
+    cache_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_completion_lies_in_one_neighbourhood),
+        cmocka_unit_test(tables_are_whole_neighbourhoods),
+        cmocka_unit_test(half_a_table_keeps_nearly_all),
+    };
+    return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
+}
