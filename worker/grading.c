@@ -14,6 +14,7 @@ enum {
     THOUGHT_BYTES_MAX = 16 * 1024 * 1024, /* a thousand tokens with as many */
     HEADER_BYTES_MAX = 64 * 1024,
     LABEL_IDS_MAX = 16,
+    NAME_ADDRESSES = 32, /* of one name, for which connections may be kept */
     PATIENCE_US = 30000000,
 };
 
@@ -109,12 +110,41 @@ static uint64_t shadow_part(uint64_t share)
     return (share + 3) / 4;
 }
 
+/* A name may be many addresses: of a proxy's they are no business of ours, and behind the names of
+ * https stand load balancers. */
+static bool may_be_many(const struct settings_grader *config, struct str url)
+{
+    if (config->proxy.n > 0 || config->resolve == RESOLVE_ONE)
+        return false;
+    return config->resolve == RESOLVE_ALL || str_has_prefix(url, STR("http:"));
+}
+
+static void watch_names(struct grading *g, const struct settings_grader *config)
+{
+    const struct addresses_config addresses = {
+        .resolver = &g->resolver.port,
+        .clock = &clock_real,
+        .every_us = config->resolve_every_us,
+        .grader = config->name,
+        .at = http_endpoint_at,
+        .name = http_endpoint_url,
+        .free = http_endpoint_free,
+    };
+    char host[HTTP_HOST_BYTES];
+    loop_resolver_init(&g->resolver, &g->loop);
+    g->addresses = addresses_new(&addresses);
+    for (size_t i = 0; i < g->n_endpoints; i++)
+        if (may_be_many(config, config->endpoints.items[i]) &&
+            http_endpoint_host(g->endpoints[i], host))
+            addresses_watch(g->addresses, g->endpoints[i], i, host);
+}
+
 static enum err_code add_http(struct grading *g, const struct settings_grader *config,
                               struct err *err)
 {
     size_t in_flight = config->max_in_flight + shadow_part(config->max_in_flight);
     struct http_config http = {
-        .max_connections = config->endpoints.n * (in_flight + 16),
+        .max_connections = config->endpoints.n * NAME_ADDRESSES * (in_flight + 16),
         .reply_bytes_max =
             config->thinking == THINKING_ALLOWED ? THOUGHT_BYTES_MAX : REPLY_BYTES_MAX,
         .header_bytes_max = HEADER_BYTES_MAX,
@@ -131,6 +161,8 @@ static enum err_code add_http(struct grading *g, const struct settings_grader *c
     enum err_code code = http_new(&g->loop, &http, &g->http, err);
     if (code == ERR_OK)
         code = add_endpoints(g, config, dialect_find(config->dialect), err);
+    if (code == ERR_OK)
+        watch_names(g, config);
     return code;
 }
 
@@ -158,9 +190,14 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .backoff_max_us = 8000000,
         .price = grading_price(config),
         .spend = &g->spend,
+        .gone = addresses_gone,
+        .gone_arg = g->addresses,
     };
-    return grader_new(&grader, http_transport(g->http), &clock_real,
-                      (uint64_t)clock_mono_us(&clock_real), ret, err);
+    enum err_code code = grader_new(&grader, http_transport(g->http), &clock_real,
+                                    (uint64_t)clock_mono_us(&clock_real), ret, err);
+    if (code == ERR_OK)
+        addresses_serve(g->addresses, *ret);
+    return code;
 }
 
 enum err_code grading_init(struct grading *g, const struct policy *policy,
@@ -238,6 +275,8 @@ void grading_done(struct grading *g)
     g->cache = NULL;
     g->grader = grader_free(g->grader);
     g->shadow_grader = grader_free(g->shadow_grader);
+    addresses_free(g->addresses);
+    g->addresses = NULL;
     for (size_t i = 0; i < g->n_endpoints; i++)
         http_endpoint_free(g->endpoints[i]);
     mem_free(g->endpoints);
@@ -253,8 +292,11 @@ int64_t grading_tick(struct grading *g)
     int64_t canaries = g->canaries != NULL ? canaries_tick(g->canaries) : CLOCK_NEVER;
     int64_t due = g->grader != NULL ? grader_tick(g->grader) : CLOCK_NEVER;
     int64_t shadow = g->shadow_grader != NULL ? grader_tick(g->shadow_grader) : CLOCK_NEVER;
+    int64_t addresses = g->addresses != NULL ? addresses_tick(g->addresses) : CLOCK_NEVER;
     if (canaries < due)
         due = canaries;
+    if (addresses < due)
+        due = addresses;
     return shadow < due ? shadow : due;
 }
 

@@ -4,6 +4,7 @@
 #ifndef RBR_WORKER_GRADING_H
 #define RBR_WORKER_GRADING_H
 
+#include "grader/addresses.h"
 #include "grader/http.h"
 #include "judge/judge.h"
 #include "loop/loop.h"
@@ -15,6 +16,8 @@ struct grading {
     struct http *http; /* NULL when no grader is configured */
     struct transport_endpoint **endpoints;
     size_t n_endpoints;
+    struct loop_resolver resolver;
+    struct addresses *addresses; /* of endpoints by name; NULL: there is no grader */
     struct grader *grader;
     struct grader *shadow_grader; /* NULL: no shadow policy */
     struct spend spend; /* the ceiling of what graders may cost */

@@ -501,6 +501,7 @@ static void http_send(struct transport *t, struct transport_req *req)
     if (e->endpoint != req->endpoint) {
         e->endpoint = req->endpoint;
         (void)curl_easy_setopt(e->curl, CURLOPT_URL, e->endpoint->url);
+        (void)curl_easy_setopt(e->curl, CURLOPT_CONNECT_TO, e->endpoint->connect_to);
         (void)curl_easy_setopt(e->curl, CURLOPT_UNIX_SOCKET_PATH, e->endpoint->socket);
         (void)curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, e->endpoint->headers);
     }

@@ -45,6 +45,15 @@ enum err_code http_endpoint_new(struct http *h, const struct http_endpoint_confi
                                 struct transport_endpoint **ret, struct err *err) RBR_MUST_CHECK;
 void http_endpoint_free(
     struct transport_endpoint *e); /* no request to it in flight; before http_free */
+
+/* Whether its host is a name, which may have several addresses. */
+enum { HTTP_HOST_BYTES = 256 };
+bool http_endpoint_host(const struct transport_endpoint *e, char ret[HTTP_HOST_BYTES]);
+
+/* An endpoint like `named`, which outlives it, at this address (numeric). The name stays what TLS
+ * verifies and the server is told. */
+struct transport_endpoint *http_endpoint_at(struct transport_endpoint *named, const char *address);
+
 const char *http_endpoint_url(const struct transport_endpoint *e); /* without credentials */
 
 #endif

@@ -1,5 +1,7 @@
 #include "grader/http_endpoint.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -108,12 +110,51 @@ enum err_code endpoint_make(const struct http_endpoint_config *config,
     return ERR_OK;
 }
 
-void endpoint_unmake(struct transport_endpoint *e)
+struct transport_endpoint *http_endpoint_at(struct transport_endpoint *named, const char *address)
+{
+    struct transport_endpoint *e = mem_alloc(sizeof(*e));
+    char text[512];
+    bool six = strchr(address, ':') != NULL;
+    e->http = named->http;
+    e->named = named;
+    e->url = named->url;
+    e->headers = named->headers;
+    (void)snprintf(text, sizeof(text), six ? "::[%s]:" : "::%s:", address);
+    e->connect_to = curl_slist_append(NULL, text);
+    int n = snprintf(text, sizeof(text), "%s (%s)", named->shown, address);
+    e->shown = mem_copy(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+    return e;
+}
+
+bool http_endpoint_host(const struct transport_endpoint *e, char ret[HTTP_HOST_BYTES])
+{
+    CURLU *u = curl_url();
+    char *host = NULL;
+    struct in_addr number;
+    bool is_name = e->socket == NULL && u != NULL &&
+                   curl_url_set(u, CURLUPART_URL, e->url, 0) == CURLUE_OK &&
+                   curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] != '[' &&
+                   strlen(host) < HTTP_HOST_BYTES && inet_pton(AF_INET, host, &number) != 1;
+    if (is_name)
+        memcpy(ret, host, strlen(host) + 1);
+    curl_free(host);
+    curl_url_cleanup(u);
+    return is_name;
+}
+
+static void free_shared(struct transport_endpoint *e)
 {
     for (struct curl_slist *s = e->headers; s != NULL; s = s->next)
         explicit_bzero(s->data, strlen(s->data));
     curl_slist_free_all(e->headers);
     mem_free(e->url);
+}
+
+void endpoint_unmake(struct transport_endpoint *e)
+{
+    if (e->named == NULL)
+        free_shared(e);
+    curl_slist_free_all(e->connect_to);
     mem_free(e->shown);
     mem_free(e->socket);
     mem_free(e);

@@ -142,6 +142,22 @@ const struct field fields[] = {
      .doc = "Base URLs of servers that are alike, e.g. http://127.0.0.1:8000. What is "
             "asked about one prompt goes to one of them. unix:/run/grader.sock: a socket of this "
             "machine."},
+    {.path = GRADERS ".resolve",
+     .type = FIELD_ENUM,
+     .offset = GRADER(resolve),
+     .initial = "auto",
+     .words = {"auto", "all", "one"},
+     .doc = "What a host's name in endpoints stands for when it has several addresses. all: for as "
+            "many endpoints, as of a headless service. one: for one, whose addresses are a matter "
+            "of the network. auto: all behind http, one behind https and through a proxy."},
+    {.path = GRADERS ".resolve_every",
+     .type = FIELD_DURATION,
+     .offset = GRADER(resolve_every_us),
+     .initial = "30s",
+     .min = "1s",
+     .max = "1h",
+     .doc = "How often such names are looked up again: new addresses are asked from then on, those "
+            "that are gone no more."},
     {.path = GRADERS ".api_key_file",
      .type = FIELD_PATH,
      .offset = GRADER(api_key_file),

@@ -38,9 +38,13 @@ struct settings_kafka {
     struct setting_properties common, consumer, producer;
 };
 
+enum settings_resolve { RESOLVE_AUTO, RESOLVE_ALL, RESOLVE_ONE };
+
 struct settings_grader {
     struct str name, dialect, model, revision;
     struct setting_list endpoints;
+    unsigned resolve; /* enum settings_resolve */
+    int64_t resolve_every_us;
     struct str api_key_file; /* path; read by settings_read_secret */
     struct str api_key_env; /* name; read by settings_env_secret */
     uint64_t max_in_flight;
