@@ -24,13 +24,16 @@ static struct socket_poll *find(const struct sockets *s, curl_socket_t fd)
 }
 
 /* Not watched either, or it would spin; shutting down is an input too. curl takes it for dead when
- * nothing is left to read; where that is much, its request fails to go out. */
+ * nothing is left to read; where that is much, its request fails to go out. Closing it resets it: a
+ * server with much to say would go on waiting to say it. */
 static void spoil(struct socket_poll *p)
 {
+    static const struct linger hard = {1, 0};
     char bytes[4096];
     (void)uv_poll_stop(&p->uv);
     p->events = 0;
     (void)epoll_ctl(p->sockets->inputs, EPOLL_CTL_DEL, p->fd, NULL);
+    (void)setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
     (void)shutdown(p->fd, SHUT_RDWR);
     for (int i = 0; i < READS_MAX && recv(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0; i++)
         ;

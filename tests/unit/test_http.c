@@ -49,7 +49,7 @@ struct fixture {
 /* ---- the script -------------------------------------------------------------------------------
  */
 
-static char two_replies[20000], large_body[400000],
+static char two_replies[20000], large_body[400000], huge_body[32 << 20],
     large_headers[400000]; /* whole replies; written before the server starts */
 
 static const struct script {
@@ -166,6 +166,8 @@ static struct server_reply answer(void *arg, const struct server_request *req)
         return wait_reply(strtoul(req->path + 6, NULL, 10));
     if (strcmp(req->path, "/two") == 0)
         return (struct server_reply){{two_replies, sizeof(two_replies)}, SERVER_KEEP, 20};
+    if (strcmp(req->path, "/huge-body") == 0)
+        return (struct server_reply){{huge_body, sizeof(huge_body)}, SERVER_CLOSE, 0};
     if (strcmp(req->path, "/large-body") == 0)
         return (struct server_reply){{large_body, sizeof(large_body)}, SERVER_CLOSE, 0};
     if (strcmp(req->path, "/large-headers") == 0)
@@ -532,6 +534,19 @@ static void a_kept_connection_that_closes_costs_no_reply(void **state RBR_UNUSED
         http_endpoint_free(e);
         fixture_free(f);
     }
+}
+
+/* Its server, which does one thing after another, is free for the next request. */
+static void a_server_with_too_much_to_say_is_cut_off(void **state RBR_UNUSED)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
+    struct fixture *f = fixture_new(NULL);
+    memcpy(huge_body, head, sizeof(head) - 1);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(get(f, "/huge-body", SECOND)->outcome, TRANSPORT_TOO_LARGE);
+        assert_int_equal(get(f, "/ok", SECOND)->outcome, TRANSPORT_REPLY);
+    }
+    fixture_free(f);
 }
 
 /* As many as are looked at in one go. */
@@ -919,6 +934,7 @@ int main(void)
         cmocka_unit_test(what_is_behind_a_reply_is_nobodys),
         cmocka_unit_test(a_request_that_closes_its_connection_is_sent_twice_at_most),
         cmocka_unit_test(a_kept_connection_that_closes_costs_no_reply),
+        cmocka_unit_test(a_server_with_too_much_to_say_is_cut_off),
         cmocka_unit_test(idle_connections_may_all_end_at_once),
         cmocka_unit_test(an_idle_connection_that_the_server_closes_does_not_spin),
         cmocka_unit_test(nobody_listening_is_no_connection),
