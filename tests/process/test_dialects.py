@@ -12,23 +12,11 @@ import scripted_dialects
 import verify
 import worker
 from reference import Policy
+from scripted_dialects import DIALECTS, TEMPLATE
 from worker import rbr
 
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 RECORDS = 30
-IDS = {"yes_token_ids": [scripted_dialects.YES_ID], "no_token_ids": [scripted_dialects.NO_ID]}
-TEMPLATE = {"prompt_before": scripted_dialects.TEMPLATE_BEFORE, "prompt_after": scripted_dialects.TEMPLATE_AFTER}
-
-# dialect: settings, whether one request asks all questions, whether the reply has the labels' mass
-DIALECTS = {
-    "chat": ({}, False, True),
-    "chat_batch": ({}, True, True),
-    "completions": (TEMPLATE, True, True),
-    "score": (TEMPLATE | IDS, True, True),
-    "generative_scoring": (TEMPLATE | IDS, True, False),
-    "systemone": ({}, True, True),
-    "decisions": ({}, True, False),
-}
 
 
 @pytest.fixture
@@ -53,7 +41,7 @@ def made():
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_probabilities_are_the_graders(dialect, score, grader):
-    settings, together, has_mass = DIALECTS[dialect]
+    settings, _, together, has_mass = DIALECTS[dialect]
     policy, todo, before = Policy(TINY), made(), grader.stats()["requests"]
     rows, result = score(todo, dialect=dialect, **settings)
     assert result.returncode == 0, result.stderr
@@ -98,8 +86,8 @@ def test_a_server_without_logprobs(mode, score):
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("behaviour, reason", [
-    ("503", "GRADER_UNAVAILABLE"), ("401", "GRADER_REJECTED"), ("not-json", "UNPARSEABLE_VERDICT"), ("no-choices", "UNPARSEABLE_VERDICT"),
-    ("reset", "GRADER_UNAVAILABLE"), ("huge-body", "UNPARSEABLE_VERDICT"), ("error-with-200", "UNPARSEABLE_VERDICT")])
+    ("503", "GRADER_UNAVAILABLE"), ("401", "GRADER_REJECTED"), ("html", "UNPARSEABLE_VERDICT"), ("no-choices", "UNPARSEABLE_VERDICT"),
+    ("reset", "GRADER_UNAVAILABLE"), ("body-of-100-megabytes", "UNPARSEABLE_VERDICT"), ("error-with-200", "UNPARSEABLE_VERDICT")])
 def test_a_failure_is_never_a_number(dialect, behaviour, reason, score):
     """Of this record alone: if every request failed it would be an outage, and waited out."""
     [record] = made()[:1]

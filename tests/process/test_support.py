@@ -3,17 +3,21 @@
 import http.client
 import json
 import math
+import random
+import socket
 import textwrap
 import time
 
 import pytest
 
+import behaviours
+import mutants
 import protos
-import scripted_grader
 import soak
+from behaviours import BEHAVIOURS
 from reference import BREAKER, Policy, neutralise
 from scripted_dialects import alternatives, verdict
-from scripted_grader import BEHAVIOURS
+from scripted_grader import digest
 
 POLICY = """
 prompt_template: "R {response} Q {question} {{x}}"
@@ -134,9 +138,9 @@ def test_grader_counts_what_is_asked_again(grader):
     grader.count_repeats()
     for name, prompt in (("/a", "one"), ("/a", "two"), ("/b", "one"), ("", "one")):
         assert ask(grader, prompt, name=name)[0] == 200
-    stats = grader.stats()
+    stats, asked = grader.stats(), grader.asked()
     grader.count_repeats(False)
-    assert stats["repeated"] == 2
+    assert stats["repeated"] == 2 and asked == {digest(b"one"): 3, digest(b"two"): 1}
     assert set(stats["in_flight_of"]) >= {"a", "b"} and not any(stats["in_flight_of"].values())
 
 
@@ -164,9 +168,37 @@ def test_grader_misbehaves_on_request(grader):
 
 
 def test_grader_knows_at_least_60_bad_behaviours():
+    rows = [*BEHAVIOURS.values(), *(row for shapes in behaviours.SHAPES.values() for row in shapes.values())]
     assert sum(b.reason is not None for b in BEHAVIOURS.values()) >= 60
     names = {n.removeprefix("REASON_") for n in protos.reward_pb2.Reason.keys()}
-    assert {b.reason for b in BEHAVIOURS.values()} - {None} <= names
+    assert {b.reason for b in rows} - {None} <= names
+
+
+def test_grader_has_a_mode_for_each_worker(grader):
+    grader.modes({"a": "503", "b": "429"})
+    seen = [ask(grader, "plain", name=name)[0] for name in ("/a", "/b", "/c", "")]
+    grader.modes({})
+    assert seen == [503, 429, 200, 200] and ask(grader, "plain", name="/a")[0] == 200
+
+
+def test_grader_tells_who_went_where_nobody_should(grader):
+    before, (host, port) = grader.stats()["strays"], grader.stats()["elsewhere"].split(":")
+    location = http.client.HTTPConnection("127.0.0.1", grader.port, timeout=5)
+    location.request("POST", "/v1/chat/completions", json.dumps({"messages": [{"role": "user", "content": "[[do:302]]"}], "max_tokens": 1,
+                                                                 "n": 1, "logprobs": True}))
+    assert location.getresponse().headers["Location"].startswith(f"http://{host}:{port}/")
+    location.close()
+    socket.create_connection((host, int(port))).close()
+    end = time.monotonic() + 5
+    while grader.stats()["strays"] == before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert grader.stats()["strays"] == before + 1
+
+
+def test_mutants_differ_and_are_the_same_for_one_prompt():
+    for make in mutants.MUTANTS.values():
+        made = [make(random.Random(b"%d" % n)) for n in range(200)]
+        assert len(set(made)) > 100 and made == [make(random.Random(b"%d" % n)) for n in range(200)]
 
 
 def test_grader_is_fast_enough(grader):
@@ -185,4 +217,4 @@ def test_verdict_is_the_labels_share():
     yes = sum(math.exp(logprob) for t, logprob in alternatives(b"q") if t.strip(" *").lower() == "yes")
     no = sum(math.exp(logprob) for t, logprob in alternatives(b"q") if t.strip(" *").lower() == "no")
     assert verdict(b"q") == pytest.approx((yes / (yes + no), yes + no), abs=1e-15)
-    assert scripted_grader.good(b"q").startswith(b"HTTP/1.1 200")
+    assert behaviours.good(b"q").startswith(b"HTTP/1.1 200")

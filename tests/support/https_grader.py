@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from behaviours import YES_NO
 from scripted_dialects import chat_reply, position
-from scripted_grader import YES_NO
 
 DAY = datetime.timedelta(days=1)
 

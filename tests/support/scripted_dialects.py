@@ -15,6 +15,19 @@ YES_ID, NO_ID = 9891, 2201
 TOKENS = {"Yes": [YES_ID], "No": [NO_ID]}  # all other words are two
 TEMPLATE_BEFORE, TEMPLATE_AFTER = "<user>\n", "</user>\n\t<assistant>"  # of the text dialects: settings have it
 
+# dialect: (a worker's settings for it, path, whether one request asks all questions, whether the reply has the labels' mass)
+IDS = {"yes_token_ids": [YES_ID], "no_token_ids": [NO_ID]}
+TEMPLATE = {"prompt_before": TEMPLATE_BEFORE, "prompt_after": TEMPLATE_AFTER}
+DIALECTS = {
+    "chat": ({}, "/v1/chat/completions", False, True),
+    "chat_batch": ({}, "/v1/chat/completions/batch", True, True),
+    "completions": (TEMPLATE, "/v1/completions", True, True),
+    "score": (TEMPLATE | IDS, "/v1/score", True, True),
+    "generative_scoring": (TEMPLATE | IDS, "/generative_scoring", True, False),
+    "systemone": ({}, "/v1/systemone", True, True),
+    "decisions": ({}, "/v1/decisions", True, False),
+}
+
 # ---- the arithmetic, for both sides ----------------------------------------------------------------
 
 
