@@ -166,6 +166,19 @@ static enum err_code add_http(struct grading *g, const struct settings_grader *c
     return code;
 }
 
+/* From how many bytes on a server is better warm. vLLM and SGLang let requests of one batch share
+ * what is new, so only what takes them long is worth a round trip; hosted caches begin at 1,024
+ * tokens. */
+static size_t warm_from(const struct settings_grader *config)
+{
+    bool hosted = str_has_prefix(config->endpoints.items[0], STR("https:"));
+    if (config->warm_first == WARM_OFF)
+        return 0;
+    if (config->warm_first == WARM_ON)
+        return 1;
+    return hosted ? 4 * 1024 : 32 * 1024;
+}
+
 static enum err_code add_grader(struct grading *g, const struct settings_grader *config,
                                 struct str title, struct grader **ret, struct err *err)
 {
@@ -184,6 +197,7 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .fixed_in_flight = config->fixed_in_flight,
         .max_tokens_in_flight = config->max_tokens_in_flight,
         .share = (double)config->share / 1e6,
+        .warm_from = warm_from(config),
         .request_timeout_us = config->total_timeout_us,
         .attempts_max = (unsigned)config->attempts,
         .backoff_min_us = 500000,

@@ -7,6 +7,12 @@ void call_enqueue(struct grader *g, struct grader_call *c)
     g->stats.queued++;
 }
 
+void call_hold(struct grader *g, struct grader_call *c)
+{
+    c->state = CALL_HELD;
+    g->stats.queued++;
+}
+
 void call_wait_until(struct grader *g, struct grader_call *c, int64_t at)
 {
     c->state = CALL_WAITING;
@@ -24,6 +30,9 @@ void call_take_out(struct grader *g, struct grader_call *c)
     switch ((enum call_state)c->state) {
     case CALL_QUEUED:
         queue_take_out(&g->queue, c);
+        g->stats.queued--;
+        break;
+    case CALL_HELD:
         g->stats.queued--;
         break;
     case CALL_WAITING:

@@ -6,6 +6,7 @@
 #include "grader/grader_parts.h"
 
 void call_enqueue(struct grader *g, struct grader_call *c);
+void call_hold(struct grader *g, struct grader_call *c); /* until it is taken out */
 void call_wait_until(struct grader *g, struct grader_call *c, int64_t at_us);
 void call_suspect(struct grader *g, struct grader_call *c); /* with its reason set */
 

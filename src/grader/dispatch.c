@@ -7,6 +7,7 @@
 #include "grader/group.h"
 #include "grader/hold.h"
 #include "grader/outcome.h"
+#include "grader/warm.h"
 
 enum { FREE_ATTEMPTS_MAX = 4096 };
 
@@ -96,6 +97,7 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint,
     retry_budget_request(&g->retries);
     retry_budget_request(&g->once_more);
     pool_start(&g->pool, endpoint, prefill, now, &a->flight);
+    warm_sent(g, c, now);
     g->transport->send(g->transport, &a->req);
 }
 

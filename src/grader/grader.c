@@ -9,6 +9,7 @@
 #include "grader/hold.h"
 #include "grader/identity.h"
 #include "grader/outcome.h"
+#include "grader/warm.h"
 
 enum { REPLY_MEMORY = 16 * 1024 * 1024, THOUGHT_MEMORY = 64 * 1024 * 1024 };
 
@@ -17,12 +18,14 @@ int64_t grader_tick(struct grader *g)
     int64_t now = clock_mono_us(g->clock);
     group_tick(g, now);
     call_end_waits(g, now);
+    warm_tick(g, now);
     group_call_done(g); /* may ask more: before starting */
     int64_t due = pool_tick(&g->pool, now), held = hold_tick(g, now);
     dispatch_start(g, now);
     due = held < due ? held : due;
-    int64_t waits = call_next_us(g), groups = group_next_us(g, now);
+    int64_t waits = call_next_us(g), groups = group_next_us(g, now), warms = warm_next_us(g);
     due = waits < due ? waits : due;
+    due = warms < due ? warms : due;
     return groups < due ? groups : due;
 }
 
@@ -212,6 +215,7 @@ struct grader *grader_free(struct grader *g)
     pool_done(&g->pool);
     flights_done(&g->flights);
     heap_done(&g->timers);
+    heap_done(&g->warming);
     heap_done(&g->deadlines);
     heap_done(&g->expiries);
     questions_shelf_done(&g->questions);

@@ -45,6 +45,8 @@ struct grader_config {
     bool fixed_in_flight; /* true: the limit is max_in_flight; false: it follows the server */
     double share; /* of all that is in flight (limiter.h); 0 is 1 */
     size_t max_tokens_in_flight; /* of prompts, per endpoint, estimated (prefill.h); 0: no bound */
+    size_t warm_from; /* bytes that a completion's questions share, from which on one of them goes
+                         ahead (warm.h); 0: never */
     int64_t request_timeout_us; /* one attempt */
     unsigned attempts_max; /* per question; 3 */
     int64_t backoff_min_us, backoff_max_us; /* 500 ms, 8 s */
@@ -79,6 +81,8 @@ struct grader_group {
     struct grader_use use;
     /* private */
     struct heap_node timer, expiry; /* deadline_us by the pool's clock, expires_us */
+    struct heap_node warm;
+    struct grader_call *ahead; /* the others wait for its reply (warm.h); NULL: none */
     struct grader_call *calls;
     size_t n_calls, calls_left;
     struct flight *flights; /* for others to join */

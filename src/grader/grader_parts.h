@@ -1,7 +1,7 @@
 /* What the files of a grader share: grader.c (lifecycle, words for others), group.c (groups: their
- * beginning, their time, their end), call.c (which list a call is in), queue.c (which is sent
- * next), join.c (one asks for several), dispatch.c (requests go out), outcome.c (what came back
- * means). Nobody else includes this.
+ * beginning, their time, their end), call.c (which list a call is in), warm.c (one goes ahead),
+ * queue.c (which is sent next), join.c (one asks for several), dispatch.c (requests go out),
+ * outcome.c (what came back means). Nobody else includes this.
  *
  * A call is the questions of one request, as many as the dialect takes, on their way to an answer.
  * A question that is answered, usably or not, leaves the call; the rest is tried again:
@@ -13,8 +13,8 @@
  *     '- the server's doing --- SUSPECT <---' (out of attempts) - its own ----'
  *
  * The state says which list the call is in: the grader's queue, none (the attempt holds it), the
- * timer heap, the suspects, or those joined to another call, which is before the beginning
- * (join.h). A suspect failed by what may be the server's doing or its own: a probe of the endpoint
+ * timer heap, the suspects, or, before the beginning, those joined to another call (join.h) or none
+ * (warm.h). A suspect failed by what may be the server's doing or its own: a probe of the endpoint
  * decides (health.h). If the server does not work, no attempt was one. If it does, the failure is
  * the question's own; but when nobody was answered there from its first failure to its last
  * attempt, the server may have come back just now, and it gets its attempts once more, as long as
@@ -30,6 +30,7 @@
 #include "grader/retry.h"
 
 enum call_state {
+    CALL_HELD, /* before it is QUEUED: see warm.h */
     CALL_QUEUED,
     CALL_SENT,
     CALL_WAITING,
@@ -89,6 +90,7 @@ struct grader {
     struct call_list suspects;
     struct flights flights; /* questions of calls that are not settled, by digest */
     struct heap timers; /* of calls */
+    struct heap warming; /* groups whose first call was sent, the others held */
     int64_t up_since_us; /* as the pool had it when waits were ended last */
     struct heap deadlines, expiries; /* of groups; deadlines by the pool's clock */
     struct grader_group *finished; /* done is owed */

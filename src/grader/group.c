@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "grader/call.h"
 #include "grader/join.h"
+#include "grader/warm.h"
 
 /* ---- the end ----------------------------------------------------------------------------------
  */
@@ -11,6 +12,7 @@ static void group_is_done(struct grader *g, struct grader_group *group)
 {
     heap_remove(&g->deadlines, &group->timer);
     heap_remove(&g->expiries, &group->expiry);
+    heap_remove(&g->warming, &group->warm);
     questions_drop(group->questions);
     group->questions = NULL;
     mem_free(group->calls);
@@ -147,7 +149,7 @@ static uint16_t *cut(struct grader *g, struct grader_group *group, bool joining,
             if (joining)
                 join_call(c, leader);
             else
-                call_enqueue(g, c);
+                warm_start(g, c);
         }
         c->asked[c->n_asked++] = (uint16_t)i;
         asked++;
@@ -185,7 +187,8 @@ void grader_ask(struct grader *g, struct grader_group *group)
     group->questions = questions_share(questions_of(&g->questions, policy));
     group->end = GRADER_GROUP_ASKED;
     group->use = (struct grader_use){0};
-    group->timer = group->expiry = (struct heap_node){0};
+    group->timer = group->expiry = group->warm = (struct heap_node){0};
+    group->ahead = NULL;
     int64_t now = clock_mono_us(g->clock);
     if (group->deadline_us != CLOCK_NEVER)
         heap_push(&g->deadlines, &group->timer,

@@ -4,6 +4,7 @@
 #include "grader/dispatch.h"
 #include "grader/group.h"
 #include "grader/reply.h"
+#include "grader/warm.h"
 
 enum {
     OUTAGES_MAX = 5, /* of each endpoint, with a question in the air: it is taken for the cause */
@@ -299,6 +300,7 @@ void outcome_on_reply(struct transport_req *req)
     int64_t retry_after = ok ? -1 : req->retry_after_us;
     bool recalled = req->outcome == TRANSPORT_CANCELLED && c->group->end == GRADER_GROUP_ASKED;
     dispatch_give_back(g, a);
+    warm_ended(g, c);
     if (f.reason == REASON_NONE)
         group_settle(g, c);
     else if (c->gathers && c->group->end == GRADER_GROUP_ASKED)

@@ -237,6 +237,15 @@ const struct field fields[] = {
      .min = "1",
      .max = "200",
      .doc = "Questions about one completion in one request, at most; chat always asks one."},
+    {.path = GRADERS ".warm_first",
+     .type = FIELD_ENUM,
+     .offset = GRADER(warm_first),
+     .initial = "auto",
+     .words = {"auto", "on", "off"},
+     .doc = "Whether one of a completion's requests goes ahead and the others follow when it was "
+            "answered, or 2 s after it: they find what they share in the server's prefix cache. "
+            "auto: from 32 KiB on that they share; behind https, whose servers charge less for it, "
+            "from 4 KiB on."},
     {.path = GRADERS ".mode",
      .type = FIELD_ENUM,
      .offset = GRADER(mode),

@@ -38,6 +38,7 @@ struct settings_kafka {
     struct setting_properties common, consumer, producer;
 };
 
+enum settings_warm { WARM_AUTO, WARM_ON, WARM_OFF };
 enum settings_resolve { RESOLVE_AUTO, RESOLVE_ALL, RESOLVE_ONE };
 
 struct settings_grader {
@@ -53,6 +54,7 @@ struct settings_grader {
     uint64_t share; /* millionths */
     int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;
     uint64_t attempts, top_logprobs, questions_per_request;
+    unsigned warm_first; /* enum settings_warm */
     unsigned mode, thinking; /* as enum dialect_mode and dialect_thinking have them */
     uint64_t samples, thinking_tokens;
     struct setting_list yes_token_ids, no_token_ids; /* digits */

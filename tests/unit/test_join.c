@@ -301,6 +301,7 @@ static void under_random_faults_every_question_ends(void **state RBR_UNUSED)
         rng_init(&rng, seed);
         b->max_in_flight = 1 + rng_below(&rng, 40);
         struct grader_config config = config_of(b, 1 + rng_below(&rng, ENDPOINTS_MAX));
+        config.warm_from = rng_below(&rng, 2);
         start(b, &config, seed);
         b->chaos = true;
         for (size_t i = 0; i < ARRAY_LEN(prompts); i++)
