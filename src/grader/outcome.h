@@ -11,7 +11,7 @@ void outcome_on_reply(struct transport_req *req); /* of an attempt */
 void outcome_on_decided(void *arg, size_t endpoint, bool works);
 
 /* The pool's `recall`: that endpoint has fallen silent, it is asked elsewhere. */
-void outcome_on_recall(void *grader, struct pool_flight *flight);
+void outcome_on_recall(void *arg, struct pool_flight *flight);
 
 /* Before an attempt: what failed before the grader came up was the outage's. */
 void outcome_spare_earlier(const struct grader *g, struct grader_call *c);

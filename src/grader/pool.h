@@ -112,7 +112,7 @@ size_t pool_join(struct pool *p, struct transport_endpoint *transport, struct st
 
 /* Is asked no more; another is there. What is on its way may be answered, then it is `gone`. May
  * call `decided`. */
-void pool_leave(struct pool *p, size_t endpoint);
+void pool_leave(struct pool *p, size_t i);
 
 /* Of those that work and have room, the one that has this prompt's beginning in its cache
  * (affinity.h); `avoid` only when no other has room. */

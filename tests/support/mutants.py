@@ -8,7 +8,7 @@ import math
 
 from behaviours import CHOICE, FINISH, FIRST, LOGPROBS, MESSAGE, TEXT, TOP, changed, listing, response, top_of
 
-NEARLY = ("yesterday", "yess", "ye", "y", "noo", "nope", "n", "not", "know", "yes!", "no?", "(yes)", "[no]", "<yes>", "_no_", "#yes", "yes;",
+NEARLY = ("yesterday", "yess", "ye", "y", "nno", "nope", "n", "not", "know", "yes!", "no?", "(yes)", "[no]", "<yes>", "_no_", "#yes", "yes;",
           "no-", "yes/no", "yes-no", "YesNo", "y e s", "yes\0", "\0no", "ye\u200bs", "уеs", "nо", "ｙｅｓ", "ｎｏ", "oui", "ja", "да", "はい",
           "true", "false", "1", "0", "✓", "I", "The", "Maybe", "", " ", "\n", "</s>", "<think>", "{\"yes\":", "yes_no", "no1")
 BEFORE = ("I think ", "The answer is ", "Maybe ", "As an AI, ", "Hmm. ", "A: ", "Answer: ", '{"answer": "', "<think>", "1. ", "(", "— ",
