@@ -185,7 +185,9 @@ static void long_prompts_hold_up_few_short_ones(void **state RBR_UNUSED)
     uint64_t seed = unit_seed();
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     double alone = run(0, false, seed);
-    assert_true(run(0, true, seed) < 5 * alone); /* of 5 s that each long one takes */
+    /* To compare with: without a limit one seed in ten has a short one in a hundred behind a long
+     * one, whole seconds. */
+    (void)run(0, true, seed);
     assert_true(run(8000, true, seed) < 2 * alone);
 }
 
