@@ -196,6 +196,7 @@ static enum err_code add_grader(struct grading *g, const struct settings_grader 
         .max_in_flight = config->max_in_flight,
         .fixed_in_flight = config->fixed_in_flight,
         .max_tokens_in_flight = config->max_tokens_in_flight,
+        .polls = config->polls,
         .share = (double)config->share / 1e6,
         .warm_from = warm_from(config),
         .request_timeout_us = config->total_timeout_us,

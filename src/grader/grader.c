@@ -22,11 +22,11 @@ int64_t grader_tick(struct grader *g)
     group_call_done(g); /* may ask more: before starting */
     int64_t due = pool_tick(&g->pool, now), held = hold_tick(g, now);
     dispatch_start(g, now);
-    due = held < due ? held : due;
-    int64_t waits = call_next_us(g), groups = group_next_us(g, now), warms = warm_next_us(g);
-    due = waits < due ? waits : due;
-    due = warms < due ? warms : due;
-    return groups < due ? groups : due;
+    const int64_t others[] = {held, pool_poll(&g->pool, now), call_next_us(g),
+                              group_next_us(g, now), warm_next_us(g)};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        due = others[i] < due ? others[i] : due;
+    return due;
 }
 
 size_t grader_join(struct grader *g, struct transport_endpoint *e, struct str name)
@@ -187,6 +187,7 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
         .share = config->share > 0 ? config->share : 1,
         .fixed_in_flight = config->fixed_in_flight,
         .max_tokens_in_flight = config->max_tokens_in_flight,
+        .polls = config->polls,
         .request_timeout_us = config->request_timeout_us,
         .dialect = dialect,
         .frame = &g->frame,

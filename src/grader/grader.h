@@ -47,6 +47,7 @@ struct grader_config {
     size_t max_tokens_in_flight; /* of prompts, per endpoint, estimated (prefill.h); 0: no bound */
     size_t warm_from; /* bytes that a completion's questions share, from which on one of them goes
                          ahead (warm.h); 0: never */
+    bool polls; /* ask SGLang for its load (poll.h) */
     int64_t request_timeout_us; /* one attempt */
     unsigned attempts_max; /* per question; 3 */
     int64_t backoff_min_us, backoff_max_us; /* 500 ms, 8 s */

@@ -478,6 +478,18 @@ static void set_body(struct easy *e, const struct transport_req *req)
     (void)curl_easy_setopt(e->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)total);
 }
 
+/* curl keeps a copy; the endpoint's own URL is set again for the next request. */
+static void set_path(struct easy *e, const char *path)
+{
+    struct str base = str_z(e->endpoint->base);
+    struct buf b;
+    buf_init(&b, base.n + strlen(path) + 1);
+    (void)buf_printf(&b, "%s%s", base.p, path);
+    (void)curl_easy_setopt(e->curl, CURLOPT_URL, b.p);
+    buf_done(&b);
+    e->endpoint = NULL;
+}
+
 static void begin(struct http *h, struct easy *e, int64_t timeout_ms)
 {
     (void)curl_easy_setopt(e->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
@@ -505,6 +517,8 @@ static void http_send(struct transport *t, struct transport_req *req)
         (void)curl_easy_setopt(e->curl, CURLOPT_UNIX_SOCKET_PATH, e->endpoint->socket);
         (void)curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, e->endpoint->headers);
     }
+    if (req->path != NULL)
+        set_path(e, req->path);
     e->cancelled = e->too_large = e->silent = e->resent = false;
     if (h->n_active == 0)
         uv_update_time(&h->loop->uv); /* it may have slept for long */

@@ -96,6 +96,7 @@ enum err_code endpoint_make(const struct http_endpoint_config *config,
     buf_init(&b, base.n + config->path.n + 1);
     (void)buf_printf(&b, "%.*s%.*s", STR_ARGS(base), STR_ARGS(config->path));
     e->shown = mem_copy(config->url.p, config->url.n);
+    e->base = mem_copy(base.p, base.n);
     if (local)
         e->socket = mem_copy(config->url.p + strlen(LOCAL), config->url.n - strlen(LOCAL));
     e->url = mem_copy(b.p, b.n);
@@ -118,6 +119,7 @@ struct transport_endpoint *http_endpoint_at(struct transport_endpoint *named, co
     e->http = named->http;
     e->named = named;
     e->url = named->url;
+    e->base = named->base;
     e->headers = named->headers;
     (void)snprintf(text, sizeof(text), six ? "::[%s]:" : "::%s:", address);
     e->connect_to = curl_slist_append(NULL, text);
@@ -148,6 +150,7 @@ static void free_shared(struct transport_endpoint *e)
         explicit_bzero(s->data, strlen(s->data));
     curl_slist_free_all(e->headers);
     mem_free(e->url);
+    mem_free(e->base);
 }
 
 void endpoint_unmake(struct transport_endpoint *e)

@@ -10,8 +10,8 @@
 
 struct transport_endpoint {
     struct http *http;
-    struct transport_endpoint *named; /* whose url and headers it has; NULL: its own */
-    char *url, *shown; /* whole; as configured */
+    struct transport_endpoint *named; /* whose url, base and headers it has; NULL: its own */
+    char *url, *base, *shown; /* whole; without its path; as configured */
     struct curl_slist *connect_to; /* instead of the URL's host; NULL: nothing */
     char *socket; /* of this machine instead of a host; NULL: none */
     struct curl_slist *headers;

@@ -102,6 +102,11 @@ void limiter_report(struct limiter *l, size_t waiting, int64_t sent_us, int64_t 
     shrink(l, on_long_queue, sent_us, now_us);
 }
 
+void limiter_queued(struct limiter *l)
+{
+    l->queued = true;
+}
+
 /* ---- does more help? --------------------------------------------------------------------------
  */
 

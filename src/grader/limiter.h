@@ -78,6 +78,9 @@ enum limiter_outcome {
 /* A request that was sent at `sent_us` ended at `now_us`. */
 void limiter_end(struct limiter *l, enum limiter_outcome outcome, int64_t sent_us, int64_t now_us);
 
+/* With an answer that does not say, when it is known from elsewhere that some wait there. */
+void limiter_queued(struct limiter *l);
+
 /* With an answer, before limiter_end: so many requests wait in the server's queue. */
 void limiter_report(struct limiter *l, size_t waiting, int64_t sent_us, int64_t now_us);
 

@@ -358,11 +358,43 @@ static void let_go(struct pool *p)
         struct transport_endpoint *gone = e->transport;
         if (p->health[i].state != HEALTH_GONE || gone == NULL || e->limiter.in_flight > 0)
             continue;
+        e->poll = poll_free(e->poll);
         e->transport = NULL;
         e->name = (struct str){0};
         if (p->config.gone != NULL)
             p->config.gone(p->config.gone_arg, gone);
     }
+}
+
+static void on_load(void *arg, size_t i, const struct loads *loads, int64_t sent_us)
+{
+    struct pool *p = arg;
+    struct pool_endpoint *e = &p->endpoints[i];
+    int64_t now = clock_mono_us(p->config.clock);
+    bool was_ready = e->ready;
+    if (loads == NULL && !e->says_no_load)
+        log_warning("grader.no_load",
+                    "grader %.*s: %.*s does not say its load at /v1/loads: is it SGLang? Else set "
+                    "load_poll: none",
+                    STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)));
+    e->says_no_load = loads == NULL;
+    e->ready = loads == NULL || loads->ready;
+    e->waiting = loads != NULL ? loads->waiting : 0;
+    if (loads != NULL)
+        limiter_report(&e->limiter, loads->waiting, sent_us, now);
+    if (was_ready && !e->ready)
+        health_doubt(&p->health[i], now); /* its probe decides */
+}
+
+int64_t pool_poll(struct pool *p, int64_t now_us)
+{
+    int64_t due = CLOCK_NEVER;
+    for (size_t i = 0; i < p->n; i++) {
+        struct pool_endpoint *e = &p->endpoints[i];
+        int64_t next = e->poll != NULL ? poll_tick(e->poll, e->limiter.in_flight > 0, now_us) : due;
+        due = next < due ? next : due;
+    }
+    return due;
 }
 
 int64_t pool_tick(struct pool *p, int64_t now_us)
@@ -476,6 +508,8 @@ void pool_end(struct pool *p, struct pool_flight *flight, const struct transport
     bool heard = req->outcome != TRANSPORT_TIMEOUT && req->outcome != TRANSPORT_CANCELLED;
     if (req->waiting >= 0)
         limiter_report(&e->limiter, (size_t)req->waiting, sent_us, now_us);
+    else if (e->waiting > 0)
+        limiter_queued(&e->limiter);
     limiter_end(&e->limiter, f->load, sent_us, now_us);
     land(e, flight);
     silence_ended(s, heard, e->limiter.in_flight > 0, now_us);
@@ -626,7 +660,10 @@ size_t pool_join(struct pool *p, struct transport_endpoint *transport, struct st
 {
     size_t i = free_place(p);
     struct pool_endpoint *e = &p->endpoints[i];
-    *e = (struct pool_endpoint){.transport = transport, .name = name, .advice = ""};
+    *e = (struct pool_endpoint){.transport = transport, .name = name, .advice = "", .ready = true};
+    if (p->config.polls)
+        e->poll = poll_new(
+            &(struct poll_config){p->config.transport, transport, p->config.clock, on_load, p, i});
     limiter_init(&e->limiter, p->config.max_in_flight, p->config.fixed_in_flight);
     e->limiter.share = p->config.share;
     health_join(&p->health[i], p->down, clock_mono_us(p->config.clock));
@@ -674,8 +711,10 @@ void pool_init(struct pool *p, const struct pool_config *config)
 
 void pool_done(struct pool *p)
 {
-    for (size_t i = 0; p->endpoints != NULL && i < p->n; i++)
+    for (size_t i = 0; p->endpoints != NULL && i < p->n; i++) {
         drop_probes(p, i);
+        p->endpoints[i].poll = poll_free(p->endpoints[i].poll);
+    }
     known_done(&p->known);
     quality_done(&p->quality);
     arena_done(&p->reply);

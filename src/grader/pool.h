@@ -19,6 +19,7 @@
 #include "grader/known.h"
 #include "grader/limiter.h"
 #include "grader/meter.h"
+#include "grader/poll.h"
 #include "grader/prefill.h"
 #include "grader/quality.h"
 #include "grader/retry.h"
@@ -45,6 +46,7 @@ struct pool_config {
     double share;
     bool fixed_in_flight;
     size_t max_tokens_in_flight;
+    bool polls; /* their load (poll.h) */
     int64_t request_timeout_us; /* of a probe too */
     const struct dialect *dialect;
     const struct dialect_frame *frame;
@@ -67,6 +69,9 @@ struct pool_endpoint {
     struct str name; /* n == 0: none */
     struct limiter limiter;
     struct prefill prefill;
+    struct poll *poll; /* NULL: none */
+    size_t waiting; /* by the last poll */
+    bool ready, says_no_load; /* by the last poll; it was told so */
     struct pool_probe *probes; /* in the air, the latest first */
     enum quality_flaw flaw; /* of its last 200 */
     struct pool_flight *flights;
@@ -141,6 +146,10 @@ bool pool_doubt(struct pool *p, size_t endpoint, int64_t now_us);
 
 /* Sends what probes are due; may call `decided` and `recall`. When it wants to be called again. */
 int64_t pool_tick(struct pool *p, int64_t now_us);
+
+/* Asks those that have requests for their load, where that is due. When it wants to be called
+ * again. */
+int64_t pool_poll(struct pool *p, int64_t now_us);
 
 /* The clock that stands still while the grader is down. */
 int64_t pool_clock_us(const struct pool *p, int64_t now_us);

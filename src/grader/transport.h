@@ -24,6 +24,7 @@ enum transport_outcome {
 struct transport_req {
     /* in */
     struct transport_endpoint *endpoint;
+    const char *path; /* on its server, instead of its own; NULL: its own */
     const struct str *parts; /* the body is their concatenation; none: a GET */
     size_t n_parts;
     int64_t timeout_us; /* for the whole request, connecting included */

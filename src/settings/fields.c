@@ -200,6 +200,13 @@ const struct field fields[] = {
      .doc = "This worker's part, where others with 1 use the same endpoints: with 0.25 it comes to "
             "have about a quarter as many requests there as each of them, and never more than that "
             "part of max_in_flight."},
+    {.path = GRADERS ".load_poll",
+     .type = FIELD_SWITCH,
+     .offset = GRADER(polls),
+     .initial = "none",
+     .words = {"none", "sglang"},
+     .doc = "sglang: ask each endpoint twice a second how many requests wait there, GET /v1/loads, "
+            "for adaptive flow. vLLM says so with its replies, without being asked."},
     {.path = GRADERS ".timeouts.connect",
      .type = FIELD_DURATION,
      .offset = GRADER(connect_timeout_us),

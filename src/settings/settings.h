@@ -50,6 +50,7 @@ struct settings_grader {
     struct str api_key_env; /* name; read by settings_env_secret */
     uint64_t max_in_flight;
     uint64_t max_tokens_in_flight; /* 0: no bound */
+    bool polls; /* load_poll: none | sglang */
     bool fixed_in_flight; /* flow: adaptive | fixed */
     uint64_t share; /* millionths */
     int64_t connect_timeout_us, first_byte_timeout_us, total_timeout_us;

@@ -84,6 +84,14 @@ def test_a_server_without_logprobs(mode, score):
             assert judgment["mass"] == 1
 
 
+@pytest.mark.parametrize("poll", ["none", "sglang"])
+def test_sglang_is_asked_for_its_load(poll, score, grader):
+    before = grader.stats()["loads"]
+    rows, result = score(made(), load_poll=poll)
+    assert result.returncode == 0 and b"grader.no_load" not in result.stderr
+    assert (grader.stats()["loads"] > before) == (poll == "sglang")
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("behaviour, reason", [
     ("503", "GRADER_UNAVAILABLE"), ("401", "GRADER_REJECTED"), ("html", "UNPARSEABLE_VERDICT"), ("no-choices", "UNPARSEABLE_VERDICT"),

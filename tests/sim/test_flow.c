@@ -11,18 +11,24 @@ struct server {
     const char *name;
     size_t slots, queue;
     double step_us, each_us, steps;
-    bool reports; /* how many wait, with each answer */
+    enum reports {
+        SILENT,
+        REPORTS,
+        IS_ASKED
+    } reports; /* how many wait: with each answer, or twice
+                  a second */
 };
 
 static const struct server servers[] = {
-    {"rejects above a short queue", 64, 16, 20000, 500, 10, false},
-    {"rejects at once", 64, 0, 20000, 500, 10, false},
-    {"rejects above a long queue", 48, 200, 30000, 200, 15, false},
-    {"reports its queue", 64, SIZE_MAX, 20000, 500, 10, true},
-    {"reports, and rejects", 32, 64, 10000, 1000, 10, true},
-    {"says nothing", 64, SIZE_MAX, 20000, 500, 10, false},
-    {"small", 4, 4, 50000, 5000, 10, false},
-    {"large and quick", 400, 100, 4000, 10, 20, false},
+    {"rejects above a short queue", 64, 16, 20000, 500, 10, SILENT},
+    {"rejects at once", 64, 0, 20000, 500, 10, SILENT},
+    {"rejects above a long queue", 48, 200, 30000, 200, 15, SILENT},
+    {"reports its queue", 64, SIZE_MAX, 20000, 500, 10, REPORTS},
+    {"reports, and rejects", 32, 64, 10000, 1000, 10, REPORTS},
+    {"says it when asked", 64, SIZE_MAX, 20000, 500, 10, IS_ASKED},
+    {"says nothing", 64, SIZE_MAX, 20000, 500, 10, SILENT},
+    {"small", 4, 4, 50000, 5000, 10, SILENT},
+    {"large and quick", 400, 100, 4000, 10, 20, SILENT},
 };
 
 enum { CEILING = 1024, RUNS = 5 };
@@ -54,22 +60,31 @@ static struct server_model *model_of(const struct server *s, double scale, uint6
 struct client {
     struct limiter l;
     struct tally t;
+    double asked_us; /* how many wait, last */
+    size_t waiting; /* was the answer */
 };
 
-static void answered(struct server_model *m, struct client *c, enum model_answer a, bool reports,
-                     int64_t sent_us)
+static void answered(struct server_model *m, struct client *c, enum model_answer a,
+                     enum reports reports, int64_t sent_us)
 {
     c->t.good += a == MODEL_DONE;
     c->t.refused += a == MODEL_REFUSED;
-    if (a == MODEL_DONE && reports)
+    if (a == MODEL_DONE && reports == REPORTS)
         limiter_report(&c->l, m->n_waiting, sent_us, (int64_t)m->now_us);
+    if (reports == IS_ASKED && m->now_us >= c->asked_us + SECOND / 2) {
+        c->asked_us = m->now_us;
+        c->waiting = m->n_waiting;
+        limiter_report(&c->l, c->waiting, (int64_t)m->now_us, (int64_t)m->now_us);
+    }
+    if (c->waiting > 0)
+        limiter_queued(&c->l);
     limiter_end(&c->l, a == MODEL_DONE ? LIMITER_GOOD : LIMITER_OVERLOAD, sent_us,
                 (int64_t)m->now_us);
 }
 
 /* Each sends whenever its limiter lets it, for so long. */
-static void drive_all(struct server_model *m, struct client *clients, size_t n, bool reports,
-                      double us)
+static void drive_all(struct server_model *m, struct client *clients, size_t n,
+                      enum reports reports, double us)
 {
     double until = m->now_us + us;
     for (size_t i = 0; i < n; i++)
@@ -89,7 +104,7 @@ static void drive_all(struct server_model *m, struct client *clients, size_t n, 
     }
 }
 
-static struct tally drive(struct server_model *m, struct client *c, bool reports, double us)
+static struct tally drive(struct server_model *m, struct client *c, enum reports reports, double us)
 {
     drive_all(m, c, 1, reports, us);
     return c->t;
@@ -107,7 +122,7 @@ static double best_fixed(const struct server *s, double scale, size_t *ret_limit
     const struct server_model *like = model_of(s, scale, 1);
     size_t most = like->slots + (like->queue == SIZE_MAX ? like->slots : like->queue);
     for (size_t limit = 1; limit <= most; limit += 1 + limit / 8) {
-        struct client c;
+        struct client c = {.waiting = 0};
         struct server_model *m = model_of(s, scale, 1);
         limiter_init(&c.l, limit, true);
         (void)drive(m, &c, s->reports, 5 * SECOND);
@@ -129,7 +144,7 @@ static const double scales[] = {1, 0.5, 1, 2, 1};
 
 static void run(const struct server *s, uint64_t seed, const double *best, struct result *results)
 {
-    struct client c;
+    struct client c = {.waiting = 0};
     struct server_model *m = mem_alloc(sizeof(*m));
     *m = *model_of(s, 1, seed);
     limiter_init(&c.l, CEILING, false);
@@ -190,7 +205,7 @@ enum { WHOLE = 3 };
  * gets done, as a share of what each of the others does. */
 static double run_together(const struct server *s, uint64_t seed, double share)
 {
-    struct client clients[WHOLE + 1];
+    struct client clients[WHOLE + 1] = {0};
     struct server_model *m = model_of(s, 1, seed);
     double others = 0;
     for (size_t k = 0; k <= WHOLE; k++)

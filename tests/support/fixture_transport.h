@@ -31,6 +31,7 @@ struct fixture_call {
     size_t endpoint;
     uint64_t serial; /* over all endpoints, from 0 */
     struct str body; /* valid inside answer only */
+    const char *path; /* NULL: the endpoint's own */
     int64_t sent_us, timeout_us;
 };
 
@@ -88,6 +89,7 @@ static inline void fixture_send(struct transport *t, struct transport_req *req)
         .endpoint = e->index,
         .serial = f->requests,
         .body = p->sent,
+        .path = req->path,
         .sent_us = f->clock->now_us,
         .timeout_us = req->timeout_us,
     };

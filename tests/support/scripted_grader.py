@@ -54,6 +54,7 @@ class Server:
         self.bodies = []
         self.requests = 0
         self.in_flight = 0
+        self.loads = 0  # asked for
         self.peak = 0
         self.delay = 0.0
         self.counts = collections.Counter()
@@ -93,6 +94,10 @@ class Server:
         self.requests += 1
         if self.recording:
             self.bodies.append(body)
+        if path == "/v1/loads":  # as SGLang
+            self.loads += 1
+            return [response({"version": "0.5.9", "loads": [
+                {"dp_rank": 0, "num_running_reqs": self.in_flight, "num_waiting_reqs": 0, "max_total_num_tokens": 528896}]})]
         if path == "/v1/models":
             return [response({"object": "list", "data": [{"id": scripted_dialects.MODEL, "object": "model"}]})]
         if path == "/tokenize":
@@ -139,7 +144,7 @@ class Server:
             return {}
         return {"requests": self.requests, "in_flight": self.in_flight, "peak": self.peak,
                 "in_flight_of": self.in_flight_of, "requests_of": self.requests_of, "repeated": self.asked.total() - len(self.asked),
-                "elsewhere": self.elsewhere, "strays": self.strays}
+                "elsewhere": self.elsewhere, "strays": self.strays, "loads": self.loads}
 
 
 class Connection(asyncio.Protocol):
@@ -206,7 +211,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(response(self.server.control(path, body, self)))
             return
         s = self.server
-        named = path not in scripted_dialects.PATHS and path not in ("/v1/models", "/tokenize")
+        named = path not in scripted_dialects.PATHS and path not in ("/v1/models", "/v1/loads", "/tokenize")
         self.name, _, rest = path[1:].partition("/") if named else ("", "", path[1:])
         self.begin()
         reply = s.answer("/" + rest, body, self.name)

@@ -138,7 +138,7 @@ static inline bool server_serve(struct scripted_server *s, size_t i)
     if (whole == 0)
         return true;
     char path[64] = "";
-    (void)sscanf(c->in, "POST %63s", path);
+    (void)sscanf(c->in, "%*s %63s", path);
     struct server_request req = {
         path, {c->in, head}, {c->in + head, whole - head}, atomic_fetch_add(&s->requests, 1)};
     c->pending = s->answer(s->arg, &req);

@@ -374,6 +374,26 @@ static void each_behaviour_has_its_outcome(void **state RBR_UNUSED)
     assert_int_equal(open_descriptors(), before);
 }
 
+static void a_request_may_go_elsewhere_on_its_server(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    assert_int_equal(get(f, "/ok", SECOND)->waiting, -1);
+    for (int i = 0; i < 2; i++) { /* with path, and the next one by the same handle without */
+        struct result *r = &f->results[1 + i];
+        *r = (struct result){.fixture = f};
+        r->req = (struct transport_req){.endpoint = f->endpoint,
+                                        .path = i == 0 ? "/load" : NULL,
+                                        .timeout_us = SECOND,
+                                        .done = on_done};
+        send_again(r);
+        run(f, 5 * SECOND);
+        assert_int_equal(r->done, 1);
+        assert_int_equal(r->waiting, i == 0 ? 17 : -1);
+        assert_non_null(strstr(f->last_head, i == 0 ? "GET /load " : "GET /ok "));
+    }
+    fixture_free(f);
+}
+
 static void load_reports_are_read(void **state RBR_UNUSED)
 {
     struct fixture *f = fixture_new(NULL);
@@ -927,6 +947,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_behaviour_has_its_outcome),
+        cmocka_unit_test(a_request_may_go_elsewhere_on_its_server),
         cmocka_unit_test(load_reports_are_read),
         cmocka_unit_test(retry_headers_are_read),
         cmocka_unit_test(a_connection_is_kept_and_used_again),
