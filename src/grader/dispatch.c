@@ -9,7 +9,7 @@
 #include "grader/outcome.h"
 #include "grader/warm.h"
 
-enum { FREE_ATTEMPTS_MAX = 4096 };
+enum { FREE_ATTEMPTS_MAX = 4096, LOOK_AHEAD = 128 };
 
 static void free_attempt(struct attempt *a)
 {
@@ -101,13 +101,53 @@ static void send(struct grader *g, struct grader_call *c, size_t endpoint,
     g->transport->send(g->transport, &a->req);
 }
 
+/* Another group's next call. Calls of a group stand together, but for those that were asked before:
+ * then this may pass over others, or come back to some. */
+static struct grader_call *next_group(const struct grader_call *c)
+{
+    const struct grader_call *last = &c->group->calls[c->group->n_calls - 1];
+    return last->state == CALL_QUEUED ? last->next : c->next;
+}
+
+/* When all are full, whoever is first goes where a place becomes free, which is seldom where its
+ * prompt is. So among the next ones of the same run one is looked for that should go there. The
+ * first waits for a place where it should go, or until there is no such other. */
+static struct grader_call *choose(struct grader *g, struct prefill_request *prefill,
+                                  size_t *ret_endpoint)
+{
+    struct grader_call *first = queue_first(&g->queue), *c = first;
+    size_t endpoint;
+    *prefill = prefill_of(first);
+    switch (pool_pick(&g->pool, first->group->prompt, prefill, first->avoid, ret_endpoint)) {
+    case POOL_NONE:
+        return NULL;
+    case POOL_FIRST:
+        return first;
+    case POOL_OTHER:
+        break;
+    }
+    uint64_t looked = first->group->prompt->prompt_hash;
+    for (size_t n = 0; n < LOOK_AHEAD && (c = next_group(c)) != NULL; n++) {
+        if (c->group->prompt->prompt_hash == looked)
+            continue;
+        looked = c->group->prompt->prompt_hash;
+        const struct prefill_request r = prefill_of(c);
+        if (pool_pick(&g->pool, c->group->prompt, &r, c->avoid, &endpoint) != POOL_FIRST)
+            continue;
+        *prefill = r;
+        *ret_endpoint = endpoint;
+        return c;
+    }
+    return first;
+}
+
 void dispatch_start(struct grader *g, int64_t now)
 {
-    struct grader_call *c;
-    while ((c = queue_first(&g->queue)) != NULL) {
+    while (queue_first(&g->queue) != NULL && hold_lets(g)) {
         size_t endpoint;
-        const struct prefill_request prefill = prefill_of(c);
-        if (!hold_lets(g) || !pool_pick(&g->pool, c->group->prompt, &prefill, c->avoid, &endpoint))
+        struct prefill_request prefill;
+        struct grader_call *c = choose(g, &prefill, &endpoint);
+        if (c == NULL)
             return;
         queue_serve(&g->queue, c, pool_tokens(&g->pool, endpoint, &prefill));
         call_take_out(g, c);

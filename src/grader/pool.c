@@ -443,28 +443,39 @@ static double load_with(const struct pool_endpoint *e, const struct prefill_requ
     return (double)e->limiter.in_flight + (double)tokens / TOKENS_LIKE_A_REQUEST;
 }
 
-static bool may_be_asked(const struct pool *p, size_t i, const struct prefill_request *r)
+static bool has_room(const struct pool *p, size_t i, const struct prefill_request *r)
 {
     const struct pool_endpoint *e = &p->endpoints[i];
-    return health_is_asked(&p->health[i]) && !e->silent && limiter_has_room(&e->limiter) &&
-           prefill_has_room(&e->prefill, r, p->tokens_most);
+    return limiter_has_room(&e->limiter) && prefill_has_room(&e->prefill, r, p->tokens_most);
 }
 
-bool pool_pick(struct pool *p, const struct prompt *prompt, const struct prefill_request *r,
-               int avoid, size_t *ret)
+/* Of those that work, with room or whatever room they have. */
+static size_t choose(struct pool *p, uint64_t key, const struct prefill_request *r, int avoid,
+                     bool with_room)
 {
     size_t n = p->n;
     bool others = false;
     for (size_t i = 0; i < n; i++) {
         struct affinity_endpoint *a = &p->affinity[i];
-        a->may = may_be_asked(p, i, r);
+        a->may = health_is_asked(&p->health[i]) && !p->endpoints[i].silent &&
+                 (!with_room || has_room(p, i, r));
         a->load = p->health[i].state != HEALTH_GONE ? load_with(&p->endpoints[i], r) : 0;
         others = others || (a->may && avoid != (int)i);
     }
     if (others && avoid != POOL_NOBODY)
         p->affinity[avoid].may = false;
-    *ret = affinity_pick(p->affinity, n, key_of(prompt));
-    return *ret != AFFINITY_NONE;
+    return affinity_pick(p->affinity, n, key);
+}
+
+enum pool_place pool_pick(struct pool *p, const struct prompt *prompt,
+                          const struct prefill_request *r, int avoid, size_t *ret)
+{
+    uint64_t key = key_of(prompt);
+    *ret = choose(p, key, r, avoid, false);
+    if (*ret != AFFINITY_NONE && has_room(p, *ret, r))
+        return POOL_FIRST;
+    *ret = choose(p, key, r, avoid, true);
+    return *ret != AFFINITY_NONE ? POOL_OTHER : POOL_NONE;
 }
 
 size_t pool_tokens(const struct pool *p, size_t endpoint, const struct prefill_request *r)

@@ -121,8 +121,13 @@ void pool_leave(struct pool *p, size_t i);
 
 /* Of those that work and have room, the one that has this prompt's beginning in its cache
  * (affinity.h); `avoid` only when no other has room. */
-bool pool_pick(struct pool *p, const struct prompt *prompt, const struct prefill_request *r,
-               int avoid, size_t *ret);
+enum pool_place {
+    POOL_NONE, /* nobody has room */
+    POOL_OTHER, /* there is room, but not where it should go */
+    POOL_FIRST,
+};
+enum pool_place pool_pick(struct pool *p, const struct prompt *prompt,
+                          const struct prefill_request *r, int avoid, size_t *ret);
 
 /* What an endpoint would have to read for a request. */
 size_t pool_tokens(const struct pool *p, size_t endpoint, const struct prefill_request *r);
