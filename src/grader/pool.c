@@ -1,13 +1,12 @@
 #include "grader/pool.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "obs/log.h"
+#include "grader/pool_words.h"
 
 enum { PROBES_MAX = 16, REPLY_ARENA_MAX = 64 * 1024 * 1024, TOKENS_LIKE_A_REQUEST = 1000 };
 
@@ -20,92 +19,6 @@ struct pool_probe {
     size_t endpoint;
     struct pool_probe *next;
 };
-
-/* ---- words --------------------------------------------------------------------------------------
- */
-
-static const char hangs[] = "it takes requests and does not answer: look at its load and its log";
-
-static const char *advice(const struct transport_req *req)
-{
-    switch (req->outcome) {
-    case TRANSPORT_CONNECT:
-        return "does it run, and is the address right?";
-    case TRANSPORT_TIMEOUT:
-    case TRANSPORT_CANCELLED:
-        return hangs;
-    case TRANSPORT_REPLY:
-        break;
-    default:
-        return "look at its log";
-    }
-    switch (req->status) {
-    case 401:
-    case 403:
-        return "check api_key_file";
-    case 429:
-        return "its rate limit is used up";
-    default:
-        return req->status < 500 ? "check its URL, see rbr check --probe" : "look at its log";
-    }
-}
-
-/* Of a 200. */
-static void note_flaw(const struct pool *p, size_t i)
-{
-    struct pool_endpoint *e = &p->endpoints[i];
-    const char *words = "a 200 that is no reply of this dialect";
-    e->advice = "is it the right server? see rbr check --probe";
-    switch (e->flaw) {
-    case QUALITY_WELL:
-        break;
-    case QUALITY_BLIND:
-        words = "its replies have no logprobs";
-        e->advice = "switch them on there, or take mode: verdict or sample; see docs/graders.md";
-        break;
-    case QUALITY_OTHER_MODEL:
-        (void)snprintf(e->error, sizeof(e->error), "its model is '%.60s', the others' is '%.60s'",
-                       p->quality.endpoints[i].model, p->quality.agreed);
-        e->advice = "should it be one of this grader's endpoints?";
-        return;
-    case QUALITY_LITTLE_MASS:
-        words = "its answers have less than half the mass of the others'";
-        e->advice = "does it have the same model and chat template as they have?";
-        break;
-    }
-    (void)snprintf(e->error, sizeof(e->error), "%s", words);
-}
-
-static void note(const struct pool *p, size_t i, const struct transport_req *req)
-{
-    struct pool_endpoint *e = &p->endpoints[i];
-    e->advice = advice(req);
-    if (req->outcome != TRANSPORT_REPLY)
-        (void)snprintf(e->error, sizeof(e->error), "%s",
-                       req->detail[0] != '\0' ? req->detail : "no reply");
-    else if (req->status == 200)
-        note_flaw(p, i);
-    else
-        (void)snprintf(e->error, sizeof(e->error), "HTTP %d", req->status);
-}
-
-static struct str name_of(const struct pool *p, size_t i)
-{
-    struct str name = p->endpoints[i].name;
-    return name.n > 0 ? name : STR("an endpoint");
-}
-
-void pool_explain(const struct pool *p, char out[POOL_WORDS_MAX])
-{
-    const struct pool_endpoint *e = &p->endpoints[p->opened_last];
-    (void)snprintf(out, POOL_WORDS_MAX, "%s (%.*s): %s", e->error,
-                   STR_ARGS(name_of(p, p->opened_last)), e->advice);
-}
-
-static double seconds(int64_t us)
-{
-    return (double)us / 1e6;
-}
 
 /* ---- in and out ---------------------------------------------------------------------------------
  */
@@ -156,17 +69,11 @@ static int64_t failing_since(const struct pool *p, int64_t now)
 
 static void go_down(struct pool *p, int64_t since, int64_t now)
 {
-    char why[POOL_WORDS_MAX];
     p->down = true;
     p->down_since_us = since;
     stopclock_stop(&p->stopclock, POOL_STOPPED_BY_OUTAGE, since);
     p->outages++;
-    pool_explain(p, why);
-    log_warning("grader.down",
-                "grader %.*s gives no answers, for %.1f s now: %s; records wait, %zu questions "
-                "of them here; it is tried every 4 s",
-                STR_ARGS(p->config.grader), seconds(now - since), why,
-                p->config.waiting(p->config.arg));
+    pool_tell_down(p, now - since);
 }
 
 /* What fails one of them may fail all, and with few questions that would take long to see. */
@@ -179,15 +86,12 @@ static void doubt_the_silent(struct pool *p, int64_t since, int64_t now)
 
 static void open_endpoint(struct pool *p, size_t i, int64_t now)
 {
-    const struct pool_endpoint *e = &p->endpoints[i];
     p->opened_last = i;
     doubt_the_silent(p, p->health[i].since_us, now);
     if (health_open(p->health, p->n, i, now)) {
         go_down(p, failing_since(p, now), now);
     } else if (!p->health[i].kept) {
-        log_warning("grader.endpoint_ejected",
-                    "grader %.*s: %.*s is asked no more: %s: %s; the others are",
-                    STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)), e->error, e->advice);
+        pool_tell_ejected(p, i);
     }
     p->config.decided(p->config.arg, i, false);
 }
@@ -197,9 +101,7 @@ static void come_up(struct pool *p, int64_t now)
     p->down = false;
     p->up_since_us = now;
     stopclock_go(&p->stopclock, POOL_STOPPED_BY_OUTAGE, now);
-    log_warning("grader.up", "grader %.*s answers again, after %.1f s; %zu questions waited",
-                STR_ARGS(p->config.grader), seconds(now - p->down_since_us),
-                p->config.waiting(p->config.arg));
+    pool_tell_up(p, now - p->down_since_us);
 }
 
 static void close_endpoint(struct pool *p, size_t i, int64_t now)
@@ -215,9 +117,7 @@ static void close_endpoint(struct pool *p, size_t i, int64_t now)
     if (was_down)
         come_up(p, now);
     else if (before.state == HEALTH_OPEN && !before.kept)
-        log_warning("grader.endpoint_back", "grader %.*s: %.*s answers again, after %.1f s",
-                    STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)),
-                    seconds(now - before.since_us));
+        pool_tell_back(p, i, now - before.since_us);
     p->config.decided(p->config.arg, i, true);
 }
 
@@ -261,7 +161,7 @@ static void on_probed(struct transport_req *req)
         at = &(*at)->next;
     *at = probe->next;
     if (!works)
-        note(p, i, req);
+        pool_note(p, i, req);
     account(p, probe, billed_of(req, reply.says_usage), &reply.usage);
     free_probe(p, probe); /* the request with it */
     if (works)
@@ -314,9 +214,7 @@ static void fall_silent(struct pool *p, size_t i, int64_t now)
 {
     struct pool_endpoint *e = &p->endpoints[i];
     e->silent = true;
-    e->advice = hangs;
-    (void)snprintf(e->error, sizeof(e->error), "no reply for %.1f s",
-                   seconds(now - p->silence[i].since_us));
+    pool_note_silence(p, i, now - p->silence[i].since_us);
     health_doubt(&p->health[i], now);
     for (struct pool_flight *f = e->flights; f != NULL; f = f->next)
         p->config.recall(p->config.arg, f);
@@ -373,10 +271,7 @@ static void on_load(void *arg, size_t i, const struct loads *loads, int64_t sent
     int64_t now = clock_mono_us(p->config.clock);
     bool was_ready = e->ready;
     if (loads == NULL && !e->says_no_load)
-        log_warning("grader.no_load",
-                    "grader %.*s: %.*s does not say its load at /v1/loads: is it SGLang? Else set "
-                    "load_poll: none",
-                    STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)));
+        pool_tell_no_load(p, i);
     e->says_no_load = loads == NULL;
     e->ready = loads == NULL || loads->ready;
     e->waiting = loads != NULL ? loads->waiting : 0;
@@ -533,7 +428,7 @@ void pool_end(struct pool *p, struct pool_flight *flight, const struct transport
     else if (f->fault == FAULT_SERVER)
         health_bad(&p->health[endpoint], sent_us, now_us);
     if (f->fault == FAULT_SERVER || f->fault == FAULT_RATE)
-        note(p, endpoint, req);
+        pool_note(p, endpoint, req);
 }
 
 /* Raises a doubt when there is somebody else to ask; the probe decides. */
