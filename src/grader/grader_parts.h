@@ -39,6 +39,13 @@ enum call_state {
     CALL_SETTLED,
 };
 
+/* What a reply that is no failure leaves to be done. */
+enum call_onward {
+    CALL_ENDS,
+    CALL_GATHERS, /* more samples, to be had from anybody */
+    CALL_MOVES, /* the same, elsewhere: the attempt was none */
+};
+
 struct grader_call {
     struct heap_node timer; /* WAITING */
     struct grader_group *group;
@@ -55,7 +62,8 @@ struct grader_call {
     bool last_chance; /* a SUSPECT that fails if the server works */
     enum reason reason; /* SUSPECT */
     struct samples samples; /* those that it has of its question, in mode sample */
-    bool gathers; /* by its last reply they are not enough */
+    uint8_t onward; /* enum call_onward: by its last reply */
+    uint8_t set_aside; /* replies, for their model's name */
     uint32_t attempts, spared; /* of these, taken by outages: they do not count */
     uint32_t outages; /* that it was in the air for */
     int64_t sent_us; /* its last attempt */

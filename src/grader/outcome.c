@@ -50,9 +50,21 @@ static void gather_samples(struct grader *g, struct grader_call *c)
     if (a->samples.n == 0)
         return;
     samples_add(s, &a->samples);
-    c->gathers = s->n < g->config.ask.samples;
-    if (!c->gathers)
+    if (s->n < g->config.ask.samples)
+        c->onward = CALL_GATHERS;
+    else
         *a = reply_judge_samples(s, c->group->prompt->policy);
+}
+
+/* It may be another model's, until others have been heard: they are asked instead. Who is the last
+ * to be asked is believed. */
+static bool set_aside(const struct grader *g, struct grader_call *c)
+{
+    if (c->group->end != GRADER_GROUP_ASKED || c->set_aside + 1U >= pool_size(&g->pool))
+        return false;
+    c->set_aside++;
+    c->onward = CALL_MOVES;
+    return true;
 }
 
 /* Judges what is answered; the call keeps what may be asked again. */
@@ -65,27 +77,29 @@ static struct failure read_reply(struct grader *g, struct grader_call *c,
     arena_reset(&g->reply);
     g->dialect->read(&g->reply, &g->frame, c->group->prompt->policy, req->body, g->answers,
                      c->n_asked, reply);
-    gather_samples(g, c);
     enum quality_flaw flaw =
         pool_weigh(&g->pool, (size_t)c->endpoint, reply, g->answers, c->n_asked, now);
+    bool aside = flaw == QUALITY_UNKNOWN_MODEL && set_aside(g, c);
     g->stats.replies++;
-    if (flaw != QUALITY_OTHER_MODEL)
+    if (flaw != QUALITY_OTHER_MODEL && !aside) {
         keep_words(&c->group->use, reply);
+        gather_samples(g, c);
+    }
     for (size_t i = 0; i < c->n_asked; i++) {
         const struct answer *answer = &g->answers[i];
         if (answer->reason != REASON_NONE && (f.reason == REASON_NONE || answer->retry))
             f.reason = answer->reason;
         c->group->judgments[c->asked[i]].mass = answer->mass;
-        if (answer->retry)
+        if (answer->retry || aside)
             c->asked[left++] = c->asked[i];
         else
             group_judge(g, c, c->asked[i], answer);
     }
-    if (c->gathers)
+    if (c->onward != CALL_ENDS)
         f.reason = REASON_DEADLINE; /* unless there is time for more */
     f.retry = left > 0;
     f.elsewhere = flaw != QUALITY_WELL;
-    if (left > 0 && left == c->n_asked && flaw != QUALITY_LITTLE_MASS && !c->gathers)
+    if (left > 0 && left == c->n_asked && flaw != QUALITY_LITTLE_MASS && c->onward == CALL_ENDS)
         f.fault = FAULT_SERVER; /* nothing usable */
     c->n_asked = left;
     return f;
@@ -220,19 +234,16 @@ void outcome_on_recall(void *arg, struct pool_flight *flight)
     g->transport->cancel(g->transport, &a->req);
 }
 
-/* The attempt was none. */
-static void ask_elsewhere(struct grader *g, struct grader_call *c)
+static void go_on(struct grader *g, struct grader_call *c)
 {
-    c->spared++;
-    c->avoid = c->endpoint;
-    g->stats.retries++;
-    c->group->use.retries++;
-    call_enqueue(g, c);
-}
-
-static void ask_rest(struct grader *g, struct grader_call *c)
-{
-    excuse(c);
+    if (c->onward == CALL_GATHERS) {
+        excuse(c);
+    } else {
+        c->spared++;
+        c->avoid = c->endpoint;
+        g->stats.retries++;
+        c->group->use.retries++;
+    }
     call_enqueue(g, c);
 }
 
@@ -286,7 +297,7 @@ void outcome_on_reply(struct transport_req *req)
         j->attempts = c->attempts;
         j->latency_ms = (uint32_t)((now - c->sent_us) / 1000);
     }
-    c->gathers = false;
+    c->onward = CALL_ENDS;
     struct dialect_reply reply = {0};
     struct failure f = ok ? read_reply(g, c, req, &reply, now) : read_failure(g, a, now);
 
@@ -298,16 +309,15 @@ void outcome_on_reply(struct transport_req *req)
     c->attempt = NULL;
     c->avoid = f.elsewhere ? c->endpoint : POOL_NOBODY;
     int64_t retry_after = ok ? -1 : req->retry_after_us;
-    bool recalled = req->outcome == TRANSPORT_CANCELLED && c->group->end == GRADER_GROUP_ASKED;
+    if (req->outcome == TRANSPORT_CANCELLED) /* recalled, unless its group has ended */
+        c->onward = CALL_MOVES;
     dispatch_give_back(g, a);
     warm_ended(g, c);
     if (f.reason == REASON_NONE)
         group_settle(g, c);
-    else if (c->gathers && c->group->end == GRADER_GROUP_ASKED)
-        ask_rest(g, c);
-    else if (recalled)
-        ask_elsewhere(g, c);
-    else
+    else if (c->onward == CALL_ENDS || c->group->end != GRADER_GROUP_ASKED)
         on_failure(g, c, &f, now, retry_after);
+    else
+        go_on(g, c);
     group_call_done(g);
 }

@@ -445,12 +445,24 @@ static void weigh_mass(struct pool *p, size_t i, const struct answer *answer, in
     health_doubt(&p->health[i], now);
 }
 
+/* Somebody else works who might say what the model's name is. */
+static bool others_are_unheard(const struct pool *p, size_t i)
+{
+    for (size_t k = 0; k < p->n; k++)
+        if (k != i && health_is_asked(&p->health[k]) && p->health[k].good_us == INT64_MIN)
+            return true;
+    return false;
+}
+
 enum quality_flaw pool_weigh(struct pool *p, size_t endpoint, const struct dialect_reply *reply,
                              struct answer *answers, size_t n, int64_t now_us)
 {
     struct quality *q = &p->quality;
     bool other = quality_is_other_model(q, endpoint, reply->model);
-    enum quality_flaw flaw = other ? QUALITY_OTHER_MODEL : QUALITY_WELL;
+    bool unknown = !other && !quality_is_sure(q, endpoint) && others_are_unheard(p, endpoint);
+    enum quality_flaw flaw = other     ? QUALITY_OTHER_MODEL
+                             : unknown ? QUALITY_UNKNOWN_MODEL
+                                       : QUALITY_WELL;
     for (size_t i = 0; i < n; i++) {
         struct answer *a = &answers[i];
         if (other) {

@@ -52,6 +52,7 @@ static void note_flaw(const struct pool *p, size_t i)
     e->advice = "is it the right server? see rbr check --probe";
     switch (e->flaw) {
     case QUALITY_WELL:
+    case QUALITY_UNKNOWN_MODEL:
         break;
     case QUALITY_BLIND:
         words = "its replies have no logprobs";

@@ -60,7 +60,13 @@ bool quality_is_other_model(struct quality *q, size_t endpoint, struct str model
         memcpy(q->endpoints[endpoint].model, name, sizeof(name));
         agree(q);
     }
-    return q->agreed[0] != '\0' && !same(name, q->agreed) && !same(name, q->configured);
+    return q->agreed[0] != '\0' && !quality_is_sure(q, endpoint);
+}
+
+bool quality_is_sure(const struct quality *q, size_t endpoint)
+{
+    const char *name = q->endpoints[endpoint].model;
+    return name[0] == '\0' || same(name, q->agreed) || same(name, q->configured);
 }
 
 void quality_join(struct quality *q, size_t i)

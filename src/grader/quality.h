@@ -27,6 +27,7 @@ enum quality_flaw {
     QUALITY_WELL,
     QUALITY_BLIND, /* no probabilities in it */
     QUALITY_OTHER_MODEL,
+    QUALITY_UNKNOWN_MODEL, /* it may be another, not all have been heard */
     QUALITY_LITTLE_MASS,
 };
 
@@ -54,6 +55,9 @@ void quality_leave(struct quality *q, size_t i);
 
 /* A reply names its model. True: it is another than the others'. */
 bool quality_is_other_model(struct quality *q, size_t endpoint, struct str model);
+
+/* Whether the name it gave last, if any, is known to be right: agreed on, or the configured one. */
+bool quality_is_sure(const struct quality *q, size_t endpoint);
 
 /* An answer has this mass; `low`: too little for its policy. */
 void quality_mass(struct quality *q, size_t endpoint, double mass, bool low);

@@ -348,6 +348,7 @@ BEHAVIOURS = {
     "no-usage": fine(changed(DROP, "usage")),
     "negative-usage": fine(changed({"prompt_tokens": -5, "completion_tokens": "x"}, "usage")),
     "no-model": fine(changed(DROP, "model")),
+    "other-model": fine(changed("another", "model")),
     "model-number": fine(changed(7, "model")),
     "control-in-model": fine(changed("a\u0000\u001b[31mb", "model")),
     "model-of-100-kilobytes": fine(changed("m" * 100_000, "model")),

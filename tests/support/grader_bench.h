@@ -120,7 +120,7 @@ static inline struct grader_config config_of(struct bench *b, size_t endpoints)
     return (struct grader_config){
         .name = STR("main"),
         .dialect = STR("chat"),
-        .ask = {.model = STR("judge-1"), .top_logprobs = 20},
+        .ask = {.model = STR("m-1"), .top_logprobs = 20}, /* as fixture_chat has it */
         .revision = STR("r1"),
         .endpoints = b->list,
         .n_endpoints = endpoints,

@@ -105,6 +105,45 @@ static void one_with_another_model_is_left_alone(void **state RBR_UNUSED)
     one_of_four(other_model());
 }
 
+/* The model has another name in requests than in replies. */
+static struct bench *aliased(size_t endpoints)
+{
+    struct bench *b = mem_alloc(sizeof(*b));
+    b->max_in_flight = 20;
+    struct grader_config config = config_of(b, endpoints);
+    config.ask.model = STR("alias");
+    start(b, &config, 7);
+    return b;
+}
+
+/* From the beginning, when nobody knows yet which is right. */
+static void another_model_from_the_beginning_judges_nothing(void **state RBR_UNUSED)
+{
+    for (size_t broken = 0; broken < ENDPOINTS_MAX; broken++) {
+        struct bench *b = aliased(4);
+        break_one(b, broken, other_model());
+        ask_many(b, 0, 400);
+        all_are_graded(b, 0, 400);
+        assert_true(b->endpoints[broken].requests > 0);
+        assert_int_equal(stats(b).endpoints_working, 3);
+        bench_free(b);
+    }
+}
+
+/* Who is the last to be asked is believed. */
+static void without_agreement_questions_are_answered_all_the_same(void **state RBR_UNUSED)
+{
+    struct bench *b = aliased(2);
+    break_one(b, 1, other_model());
+    ask_many(b, 0, 100);
+    for (size_t i = 0; i < 100; i++) {
+        assert_int_equal(b->groups[i].judgments[0].status, JUDGMENT_GRADED);
+        assert_true(b->groups[i].judgments[0].attempts <= 2);
+    }
+    assert_int_equal(stats(b).endpoints_working, 2);
+    bench_free(b);
+}
+
 /* Its answers are low, not wrong: a few are taken for the questions' own, at the beginning. */
 static void one_with_little_mass_is_left_alone(void **state RBR_UNUSED)
 {
@@ -218,6 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_without_logprobs_is_left_alone),
         cmocka_unit_test(one_with_another_model_is_left_alone),
+        cmocka_unit_test(another_model_from_the_beginning_judges_nothing),
+        cmocka_unit_test(without_agreement_questions_are_answered_all_the_same),
         cmocka_unit_test(one_with_little_mass_is_left_alone),
         cmocka_unit_test(one_with_little_mass_from_the_beginning_costs_nobody),
         cmocka_unit_test(questions_with_little_mass_are_their_own),

@@ -658,7 +658,7 @@ static void a_config_that_cannot_work_is_refused(void **state RBR_UNUSED)
         assert_non_null(strstr(err.msg, "main"));
     }
     assert_strs(grader_name(b->grader), STR("main"));
-    assert_strs(grader_model(b->grader), STR("judge-1"));
+    assert_strs(grader_model(b->grader), STR("m-1"));
     assert_null(grader_free(NULL));
     bench_free(b);
 }
