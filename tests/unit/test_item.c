@@ -91,6 +91,16 @@ static struct item *begin(struct bench *b, size_t size, char filler)
     return it;
 }
 
+static void end_judging(struct bench *b, struct item *const *items, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        judge_cancel(&items[k]->live.judge);
+    (void)grader_tick(b->grader);
+    fixture_deliver(&b->server);
+    for (size_t k = 0; k < n; k++)
+        item_pool_charge(&b->pool, items[k]);
+}
+
 static size_t heap_bytes(void)
 {
     struct mallinfo2 m = mallinfo2();
@@ -117,21 +127,19 @@ static void what_is_charged_is_what_is_held(void **state RBR_UNUSED)
 #endif
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct bench b;
-        struct item *items[1000];
+        struct item *items[1000], *first;
         bench_init(&b);
-        size_t before = heap_bytes();
+        first = begin(&b, 10, 'x'); /* what the grader keeps from its first request on */
+        end_judging(&b, &first, 1);
+        size_t before = heap_bytes() - b.pool.bytes;
         for (size_t k = 0; k < cases[i].n; k++)
             items[k] = begin(&b, cases[i].size, cases[i].filler);
         assert_charged(&b, before, "being judged");
-        for (size_t k = 0; k < cases[i].n; k++)
-            judge_cancel(&items[k]->live.judge);
-        (void)grader_tick(b.grader);
-        fixture_deliver(&b.server);
-        for (size_t k = 0; k < cases[i].n; k++)
-            item_pool_charge(&b.pool, items[k]);
+        end_judging(&b, items, cases[i].n);
         assert_charged(&b, before, "ready");
         for (size_t k = 0; k < cases[i].n; k++)
             item_pool_give(&b.pool, items[k]);
+        item_pool_give(&b.pool, first);
         assert_int_equal(b.pool.bytes, 0);
         bench_done(&b);
     }
