@@ -71,8 +71,8 @@ static void a_manifest_of_failures_names_them(void **state RBR_UNUSED)
     struct manifest *m;
     struct err err = {0};
     char *text = replaced("restore_since: \"2026-01-15T09:15:30Z\"", "failed_in: rewards");
-    char *at = strstr(text, "  - {partition: 0");
-    (void)strcpy(at, "  - {partition: 0, start: 5, stop: 10, only: \"5,7-9\"}\n");
+    static const char only[] = "  - {partition: 0, start: 5, stop: 10, only: \"5,7-9\"}\n";
+    memcpy(strstr(text, "  - {partition: 0"), only, sizeof(only));
     assert_int_equal(manifest_parse(STR("m"), str_z(text), &m, &err), ERR_OK);
     assert_str(m->failed_in, "rewards");
     assert_int_equal(manifest_offsets(m), 4);

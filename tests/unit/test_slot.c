@@ -40,9 +40,9 @@ static void one_completion_lies_in_one_neighbourhood(void **state RBR_UNUSED)
 static void tables_are_whole_neighbourhoods(void **state RBR_UNUSED)
 {
     assert_int_equal(bucket_count(0), 1);
-    assert_int_equal(bucket_count(15 * BUCKET_BYTES + 5), 15);
-    assert_int_equal(bucket_count(16 * BUCKET_BYTES), 16);
-    assert_int_equal(bucket_count(47 * BUCKET_BYTES), 32);
+    assert_int_equal(bucket_count(UINT64_C(15) * BUCKET_BYTES + 5), 15);
+    assert_int_equal(bucket_count(UINT64_C(16) * BUCKET_BYTES), 16);
+    assert_int_equal(bucket_count(UINT64_C(47) * BUCKET_BYTES), 32);
 }
 
 /* With sixteen questions a completion, half of the slots in use. */
@@ -55,7 +55,7 @@ static void half_a_table_keeps_nearly_all(void **state RBR_UNUSED)
     uint8_t digest[JUDGMENT_DIGEST_BYTES];
     size_t lost = 0;
     for (int round = 0; round < 2; round++)
-        for (uint64_t i = 0; i < CONTENTS * QUESTIONS; i++) {
+        for (uint64_t i = 0; i < UINT64_C(1) * CONTENTS * QUESTIONS; i++) {
             digest_of(i / QUESTIONS, i % QUESTIONS, digest);
             if (round == 0)
                 c->put(c, digest, &e);
