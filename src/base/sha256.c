@@ -23,6 +23,7 @@ static void check(int ok)
 
 void sha256_init(struct sha256 *h)
 {
+    *h = (struct sha256){0};
     check(SHA256_Init(of(h)));
 }
 

@@ -23,7 +23,7 @@ uint64_t bucket_of(const uint8_t digest[JUDGMENT_DIGEST_BYTES], uint64_t n)
 {
     uint32_t content;
     _Static_assert(sizeof(content) == JUDGMENT_CONTENT_BYTES, "all of it");
-    memcpy(&content, digest + JUDGMENT_DIGEST_BYTES - sizeof(content), sizeof(content));
+    memcpy(&content, &digest[JUDGMENT_DIGEST_BYTES - sizeof(content)], sizeof(content));
     uint64_t near = content * (n / near_count(n)) >> 32;
     return near * near_count(n) + digest[0] % near_count(n);
 }
