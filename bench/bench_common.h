@@ -73,9 +73,11 @@ static inline void bench_line_begin(const char *name)
         (void)fclose(f);
     (void)uname(&host);
     (void)strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    double load[1] = {0};
+    (void)getloadavg(load, 1);
     (void)printf("{\"bench\":\"%s\",\"version\":\"" RBR_VERSION "\",\"at\":\"%s\",\"machine\":{"
-                 "\"cpu\":\"%s\",\"cores\":%ld,\"kernel\":\"%s\"}",
-                 name, at, cpu, sysconf(_SC_NPROCESSORS_ONLN), host.release);
+                 "\"cpu\":\"%s\",\"cores\":%ld,\"kernel\":\"%s\",\"load\":%.1f}",
+                 name, at, cpu, sysconf(_SC_NPROCESSORS_ONLN), host.release, load[0]);
 }
 
 static inline struct policy *bench_policy(const char *text)
@@ -131,7 +133,7 @@ struct bench_server {
 
 static inline void bench_server_start(struct bench_server *s, const char *program,
                                       const char *delay_ms, const char *dialect,
-                                      const char *questions)
+                                      const char *questions, const char *pem)
 {
     int in[2], out[2];
     if (pipe(in) != 0 || pipe(out) != 0)
@@ -144,7 +146,7 @@ static inline void bench_server_start(struct bench_server *s, const char *progra
         (void)close(in[1]);
         (void)close(out[0]);
         (void)close(out[1]);
-        (void)execl(program, program, delay_ms, dialect, questions, (char *)NULL);
+        (void)execl(program, program, delay_ms, dialect, questions, pem, (char *)NULL);
         _exit(127);
     }
     (void)close(in[0]);

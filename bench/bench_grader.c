@@ -4,9 +4,11 @@
  * records whose requests are about 4 KB, six questions each. One JSON line a run, appended by
  * bench/run to bench/results. CPU is this process's own, user + system, by getrusage.
  *
- * usage: bench_grader FAKE_GRADER [REQUESTS [RUNS [DELAY_MS [CONNECTIONS [DIALECT]]]]]
- * CONNECTIONS: only that many; otherwise 64 and then 1,000. DIALECT: chat. Those that ask all six
- * questions in one request send as many questions, not as many requests. */
+ * usage: bench_grader FAKE_GRADER [REQUESTS [RUNS [DELAY_MS [CONNECTIONS [DIALECT [PEM]]]]]]
+ * CONNECTIONS: only that many; 0: 64 and then 1,000. DIALECT: chat. Those that ask all six
+ * questions in one request send as many questions, not as many requests. PEM: a certificate for
+ * 127.0.0.1, which is trusted, and its key: over TLS. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -42,6 +44,9 @@ static const char policy_text[] =
 struct job {
     struct grader_group group;
     struct judgment judgments[QUESTIONS];
+    struct record record;
+    struct message turns[2];
+    char text[TEXT_BYTES]; /* of its own: equal questions would be asked together */
     struct arena arena;
     struct prompt prompt;
     struct bench *bench;
@@ -54,8 +59,9 @@ struct bench {
     struct grader *grader;
     const struct dialect *dialect;
     struct policy *policy;
-    struct record record;
+    const char *pem; /* NULL: plain */
     struct job *jobs;
+    uint64_t asked;
     size_t to_ask, running, graded, ungraded;
     struct job **finished;
     size_t n_finished;
@@ -74,10 +80,14 @@ static void ask(struct job *j)
 {
     struct bench *b = j->bench;
     arena_reset(&j->arena);
-    if (prompt_build(&j->arena, b->policy, &b->record, &j->prompt) != ERR_OK)
+    (void)snprintf(j->text, sizeof(j->text), "%016" PRIx64, b->asked++);
+    j->text[16] = ' ';
+    if (prompt_build(&j->arena, b->policy, &j->record, &j->prompt) != ERR_OK)
         abort();
-    for (size_t i = 0; i < QUESTIONS; i++)
-        j->judgments[i] = (struct judgment){.status = JUDGMENT_PENDING};
+    for (size_t i = 0; i < QUESTIONS; i++) {
+        j->judgments[i] = (struct judgment){.status = JUDGMENT_PENDING, .has_digest = true};
+        grader_digest(b->grader, &j->prompt, i, j->judgments[i].digest);
+    }
     j->group = (struct grader_group){.prompt = &j->prompt,
                                      .judgments = j->judgments,
                                      .deadline_us = clock_mono_us(&clock_real) + 120000000,
@@ -111,13 +121,13 @@ static const uint32_t yes_id = 9891, no_id = 2201;
 static void open_client(struct bench *b, unsigned port, size_t connections)
 {
     char url[64];
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
-    struct http_config http = {.max_connections = connections + 16,
-                               .reply_bytes_max = 1u << 18,
+    (void)snprintf(url, sizeof(url), "%s://127.0.0.1:%u", b->pem != NULL ? "https" : "http", port);
+    struct http_config http = {.reply_bytes_max = 1u << 18,
                                .header_bytes_max = 1u << 16,
                                .connect_timeout_us = 2000000,
                                .first_byte_timeout_us = 30000000,
-                               .keep_alive_us = 4000000};
+                               .keep_alive_us = 4000000,
+                               .ca_file = str_z(b->pem)};
     struct http_endpoint_config endpoint = {str_z(url), str_z(b->dialect->path), {0}};
     struct err err;
     loop_init(&b->loop, maintain, b);
@@ -164,18 +174,21 @@ static double run(struct bench *b, size_t requests)
     return bench_cpu_us() - cpu;
 }
 
-static void measure(unsigned port, const struct dialect *dialect, struct policy *policy,
-                    const struct record *record, size_t connections, size_t requests, size_t runs,
+static void measure(unsigned port, const struct dialect *dialect, const char *pem,
+                    struct policy *policy, size_t connections, size_t requests, size_t runs,
                     long delay_ms)
 {
     double per_request[RUNS_MAX] = {0}, wall = 0;
     size_t jobs = (connections + QUESTIONS - 1) / QUESTIONS + 1, rss_before = bench_rss_bytes();
     size_t graded = 0, ungraded = 0;
-    struct bench b = {.dialect = dialect, .policy = policy, .record = *record};
+    struct bench b = {.dialect = dialect, .policy = policy, .pem = pem};
     b.jobs = mem_array(jobs, sizeof(*b.jobs));
     b.finished = mem_array(jobs, sizeof(struct job *));
     for (size_t i = 0; i < jobs; i++) {
-        b.jobs[i].bench = &b;
+        struct job *j = &b.jobs[i];
+        j->bench = &b;
+        bench_text(j->text, sizeof(j->text));
+        bench_record(&j->record, j->turns, (struct str){j->text, sizeof(j->text)});
         arena_init(&b.jobs[i].arena, ARENA_MAX);
     }
     open_client(&b, port, connections);
@@ -192,13 +205,14 @@ static void measure(unsigned port, const struct dialect *dialect, struct policy 
     size_t rss = bench_rss_bytes() - rss_before;
     double median = bench_median(per_request, runs);
     bench_line_begin("grader_client");
-    (void)printf(
-        ",\"dialect\":\"%s\",\"connections\":%zu,\"requests\":%zu,\"runs\":%zu,\"delay_ms\":%ld,"
-        "\"cpu_us_per_request\":%.2f,\"cpu_us_per_request_best\":%.2f,"
-        "\"requests_per_s\":%.0f,\"rss_bytes_per_request_in_flight\":%zu,\"graded\":%zu,"
-        "\"ungraded\":%zu}\n",
-        dialect->name, connections, requests, runs, delay_ms, median, per_request[0],
-        (double)(graded + ungraded) / wall * 1e6, rss / connections, graded, ungraded);
+    (void)printf(",\"dialect\":\"%s\",\"tls\":%s,\"connections\":%zu,\"requests\":%zu,\"runs\":%zu,"
+                 "\"delay_ms\":%ld,"
+                 "\"cpu_us_per_request\":%.2f,\"cpu_us_per_request_best\":%.2f,"
+                 "\"requests_per_s\":%.0f,\"rss_bytes_per_request_in_flight\":%zu,\"graded\":%zu,"
+                 "\"ungraded\":%zu}\n",
+                 dialect->name, pem != NULL ? "true" : "false", connections, requests, runs,
+                 delay_ms, median, per_request[0], (double)(graded + ungraded) / wall * 1e6,
+                 rss / connections, graded, ungraded);
     (void)fflush(stdout);
     close_client(&b);
     for (size_t i = 0; i < jobs; i++)
@@ -212,31 +226,27 @@ static void measure(unsigned port, const struct dialect *dialect, struct policy 
 int main(int argc, char **argv)
 {
     size_t connections[] = {64, 1000};
-    static char text[TEXT_BYTES];
     if (argc < 2)
         bench_die("usage: bench_grader FAKE_GRADER [REQUESTS [RUNS [DELAY_MS [CONNECTIONS "
-                  "[DIALECT]]]]]");
+                  "[DIALECT [PEM]]]]]]");
     size_t requests = argc > 2 ? strtoul(argv[2], NULL, 10) : 60000;
     size_t runs = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
     const char *delay = argc > 4 ? argv[4] : "0";
-    size_t lists = argc > 5 ? 1 : ARRAY_LEN(connections);
-    if (argc > 5)
-        connections[0] = strtoul(argv[5], NULL, 10);
+    size_t only = argc > 5 ? strtoul(argv[5], NULL, 10) : 0, lists = only > 0 ? 1 : 2;
+    const char *pem = argc > 7 ? argv[7] : NULL;
+    if (only > 0)
+        connections[0] = only;
     const struct dialect *dialect = argc > 6 ? dialect_find(str_z(argv[6])) : &dialect_chat;
     if (dialect == NULL)
         bench_die("DIALECT: none of src/grader/dialect.c");
-    if (connections[0] == 0 || runs == 0 || runs > RUNS_MAX || requests < (size_t)1000 * QUESTIONS)
+    if (runs == 0 || runs > RUNS_MAX || requests < (size_t)1000 * QUESTIONS)
         bench_die("REQUESTS: at least 6000; RUNS: 1 to 64");
-    struct message turns[2];
-    struct record record;
     struct bench_server server;
-    bench_text(text, sizeof(text));
-    bench_record(&record, turns, (struct str){text, sizeof(text)});
     struct policy *policy = bench_policy(policy_text);
     bench_files();
     for (size_t i = 0; i < lists; i++) {
-        bench_server_start(&server, argv[1], delay, dialect->name, QUESTIONS_TEXT);
-        measure(server.port, dialect, policy, &record, connections[i], requests, runs,
+        bench_server_start(&server, argv[1], delay, dialect->name, QUESTIONS_TEXT, pem);
+        measure(server.port, dialect, pem, policy, connections[i], requests, runs,
                 strtol(delay, NULL, 10));
         bench_server_stop(&server);
     }

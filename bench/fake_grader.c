@@ -5,13 +5,15 @@
  * in one write when they came together (pipelining), and looks at nothing else. Prints its port on
  * stdout and runs until its stdin is closed.
  *
- * usage: fake_grader [DELAY_MS [DIALECT QUESTIONS]]
- * DELAY_MS 0: answer at once. Not chat: so many answers in each reply. */
+ * usage: fake_grader [DELAY_MS [DIALECT QUESTIONS [PEM]]]
+ * DELAY_MS 0: answer at once. Not chat: so many answers in each reply. PEM: certificate and key;
+ * TLS then. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,6 +33,7 @@ struct connection {
     size_t n_head;
     size_t body_left;
     bool in_body;
+    SSL *tls; /* NULL: none */
 };
 
 struct answer {
@@ -47,6 +50,7 @@ static struct text {
     size_t n;
 } reply;
 static long long delay_ms;
+static SSL_CTX *tls; /* NULL: none */
 
 static void add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -157,6 +161,7 @@ static long long now_ms(void)
 
 static void drop(int fd)
 {
+    SSL_free(connections[fd]->tls);
     free(connections[fd]);
     connections[fd] = NULL;
     for (size_t i = 0; i < answers_n; i++)
@@ -165,11 +170,33 @@ static void drop(int fd)
     (void)close(fd);
 }
 
+/* As recv and send: -1 with EAGAIN for later. */
+static ssize_t done(SSL *s, int n)
+{
+    if (n > 0)
+        return n;
+    int why = SSL_get_error(s, n);
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPIPE;
+    return -1;
+}
+
+static ssize_t take(int fd, char *to, size_t n)
+{
+    SSL *s = connections[fd]->tls;
+    return s != NULL ? done(s, SSL_read(s, to, (int)n)) : recv(fd, to, n, 0);
+}
+
+static ssize_t give(int fd, const char *from, size_t n)
+{
+    SSL *s = connections[fd]->tls;
+    return s != NULL ? done(s, SSL_write(s, from, (int)n)) : send(fd, from, n, MSG_NOSIGNAL);
+}
+
 static void say(int fd, unsigned count)
 {
     for (; count > 0; count--)
         for (size_t at = 0; at < reply.n;) {
-            ssize_t n = send(fd, reply.p + at, reply.n - at, MSG_NOSIGNAL);
+            ssize_t n = give(fd, reply.p + at, reply.n - at);
             if (n < 0 && errno == EAGAIN)
                 continue; /* a client that does not read: only benches connect here */
             if (n <= 0)
@@ -258,13 +285,16 @@ static void serve(int fd)
 {
     static char in[READ_MAX];
     unsigned complete = 0;
-    ssize_t n = recv(fd, in, sizeof(in), 0);
-    if (n < 0 && errno == EAGAIN)
-        return;
-    if (n <= 0 || !consume(connections[fd], in, (size_t)n, &complete)) {
-        drop(fd);
-        return;
-    }
+    ssize_t n;
+    do { /* TLS has more than the socket says */
+        n = take(fd, in, sizeof(in));
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n <= 0 || !consume(connections[fd], in, (size_t)n, &complete)) {
+            drop(fd);
+            return;
+        }
+    } while (tls != NULL);
     if (complete > 0 && delay_ms > 0)
         say_later(fd, complete);
     else
@@ -281,6 +311,11 @@ static void accept_all(int listener, int epoll)
             continue;
         }
         connections[fd] = calloc(1, sizeof(struct connection));
+        if (tls != NULL) {
+            connections[fd]->tls = SSL_new(tls);
+            (void)SSL_set_fd(connections[fd]->tls, fd);
+            SSL_set_accept_state(connections[fd]->tls);
+        }
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         (void)epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
     }
@@ -301,12 +336,24 @@ static int listen_on_loopback(void)
     return fd;
 }
 
+static void use_tls(const char *pem)
+{
+    tls = SSL_CTX_new(TLS_server_method());
+    if (SSL_CTX_use_certificate_file(tls, pem, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls, pem, SSL_FILETYPE_PEM) != 1) {
+        (void)fprintf(stderr, "fake_grader: %s: no certificate with its key\n", pem);
+        exit(EXIT_FAILURE);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct rlimit files = {FD_MAX, FD_MAX};
     struct epoll_event events[EVENTS];
     delay_ms = argc > 1 ? strtoll(argv[1], NULL, 10) : 0;
     (void)setrlimit(RLIMIT_NOFILE, &files);
+    if (argc > 4)
+        use_tls(argv[4]);
     make_reply(argc > 2 ? argv[2] : "chat", argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1);
     int listener = listen_on_loopback(), epoll = epoll_create1(0);
     struct epoll_event e = {.events = EPOLLIN, .data.fd = listener};
