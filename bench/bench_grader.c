@@ -124,7 +124,7 @@ static void open_client(struct bench *b, unsigned port, size_t connections)
     (void)snprintf(url, sizeof(url), "%s://127.0.0.1:%u", b->pem != NULL ? "https" : "http", port);
     struct http_config http = {.reply_bytes_max = 1u << 18,
                                .header_bytes_max = 1u << 16,
-                               .connect_timeout_us = 2000000,
+                               .connect_timeout_us = 20000000,
                                .first_byte_timeout_us = 30000000,
                                .keep_alive_us = 4000000,
                                .ca_file = str_z(b->pem)};
