@@ -104,13 +104,13 @@ DEFECTS = [
            [(PARTITION, "    struct ackmap map;\n", "    struct ackmap map;\n    static char defect[ACKMAP_TEXT_MAX];\n"),
             (PARTITION, "ackmap_encode(&map, watermark, part->map)", "ackmap_encode(&map, watermark, defect)"),
             (PARTITION, ".metadata = {part->map, n", ".metadata = {defect, n")],
-           Kafka(faults.killed_after_commit, ("repeated", "lost")), Sim("test_simulation", ("map",))),
+           Kafka(faults.killed_after_commit, ("repeated", "lost")), Sim("test_simulation", ("map", "a batch changed"))),
     Defect("gaps_hold_the_watermark", "offsets that never come are waited for",
            [(WINDOW, "(state == SLOT_ABSENT && offset < w->next)", "(state == SLOT_ABSENT && offset < w->base)")],
            Kafka(faults.gaps, ("behind", "lost")), Sim("test_simulation", ("committed", "stuck"))),
     Defect("held_record_passed", "a record that waits for room counts as read",
            [(PARTITION, "    if (!part->has_held)\n        window_pass", "    window_pass")],
-           sim=Sim("test_pipeline", ("a record below it unfinished",))),
+           sim=Sim("test_pipeline", ("a_record_that_waits_for_room_is_not_passed",))),
     # ---- transactions -----------------------------------------------------------------------------
     Defect("delivery_error_swallowed", "a delivery report with an error is taken for good",
            [(SINK, "if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)\n        return;", "if (s->reports_left < 1000000)\n        return;")],
@@ -171,20 +171,20 @@ DEFECTS = [
            Kafka(faults.nothing, ("lost",))),
     Defect("read_twice", "what Kafka hands out a second time is taken a second time",
            [(WINDOW, "    if (offset < w->next)\n        return WINDOW_STALE;\n", "")],
-           sim=Sim("test_simulation", ("holds", "again", "twice", "Segmentation fault"))),
+           sim=Sim("test_simulation", ("holds", "again", "twice", "stuck"))),
     # ---- pauses -----------------------------------------------------------------------------------
     Defect("shadow_left_out", "the shadow's reward is not in the batch of its record", [(PIPELINE, """\
         if (it->shadow != NULL)
             add(p, it->shadow, h);
 """, "")], sim=Sim("test_simulation", ("no shadow reward",))),
     Defect("waits_for_its_shadow", "a reward waits for its shadow's as long as that takes",
-           [(JUDGE, "    grader_expire_by(&req->group, late_us);\n", "")], sim=Sim("test_shadow", ("ended with",))),
+           [(JUDGE, "    grader_expire_by(&req->group, late_us);\n", "")], sim=Sim("test_shadow", ("a_live_reward_waits_so_long_and_no_longer",))),
     Defect("publishes_in_doubt", "what was judged before a round of canaries failed is published after it",
            [(PIPELINE, "    if (!judge_lets_out(p->judging.live))\n        return;\n", "")],
-           sim=Sim("test_canaries", ("ended with",))),
+           sim=Sim("test_canaries", ("stop_publishes_nothing_more",))),
     Defect("deadlines_run_in_a_pause", "records expire while the ceiling holds the grader",
            [(HOLD, "        stopclock_stop(&g->pool.stopclock, POOL_STOPPED_BY_HOLD, now);\n", "        (void)now;\n")],
-           sim=Sim("test_ceiling", ("ended with", "RBR_SEED"))),
+           sim=Sim("test_ceiling", ("no_hour_is_dearer_than_the_ceiling_and_nothing_fails",))),
     # ---- ownership --------------------------------------------------------------------------------
     Defect("lost_is_drained", "partitions that belong to others are drained and published as if they were ours", [(PIPELINE, """\
     if (p->state == RUNNING || p->state == DRAINING)

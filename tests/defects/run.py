@@ -123,10 +123,17 @@ def simulate(name, sim):
     began = time.monotonic()
     run = subprocess.run([PROGRAMS / name / sim.program], capture_output=True, text=True, errors="replace", timeout=300, check=False,
                          env={**os.environ, "RBR_SIM_SEEDS": SEEDS})
-    said = run.stdout + run.stderr
-    sentence = next((line.strip() for line in said.splitlines() if "RBR_SEED=" in line or "--- Test failed" in line),
-                    f"it ended with {run.returncode}")
-    return None if run.returncode == 0 else sentence, time.monotonic() - began
+    return None if run.returncode == 0 else sentence_of(run.stdout + run.stderr, run.returncode), time.monotonic() - began
+
+
+def sentence_of(said, code):
+    """The seed and what was wrong; of a program without seeds, the tests that failed."""
+    lines = said.splitlines()
+    for line in lines:
+        if line.startswith("ERROR: RBR_SEED="):
+            return line
+    failed = dict.fromkeys(line.split("] ")[1] for line in lines if line.startswith("[  FAILED  ] ") and "test(s)" not in line)
+    return " and ".join(failed) or f"it ended with {code}"
 
 
 def play(parts, name, kafka):
