@@ -44,8 +44,10 @@ struct evaluation_class evaluation_class(const struct evaluation *e, size_t resp
 /* ---- text -------------------------------------------------------------------------------------
  */
 
-static void print_propositions(const struct evaluation *e)
+/* Of a response type the first columns, of all (SIZE_MAX) every one. */
+static void print_propositions(const struct evaluation *e, size_t response_type)
 {
+    enum { OF_TYPE = 10 };
     static const struct table_column columns[] = {
         {STR_INIT("PROPOSITION"), WIDE, false}, {STR_INIT("ANSWERS"), NARROW, true},
         {STR_INIT("YES"), NARROW, true},        {STR_INIT("ACCURACY"), NARROW, true},
@@ -55,11 +57,12 @@ static void print_propositions(const struct evaluation *e)
         {STR_INIT("BEST FROM"), NARROW, true},  {STR_INIT("F1 THERE"), NARROW, true},
         {STR_INIT("NOT GRADED"), NARROW, true}, {STR_INIT("LOW MASS"), NARROW, true},
     };
-    struct table *t = table_of(columns, ARRAY_LEN(columns));
+    struct table *t =
+        table_of(columns, response_type == SIZE_MAX ? ARRAY_LEN(columns) : (size_t)OF_TYPE);
     for (size_t i = 0; i < e->eval->policy->n_propositions; i++) {
         struct table_cells row = {.n = 0};
         struct evaluation_metrics of;
-        if (!evaluation_metrics(e, i, SIZE_MAX, &of))
+        if (!evaluation_metrics(e, i, response_type, &of))
             continue;
         const double numbers[] = {
             of.m.accuracy, of.m.precision,         of.m.recall,         of.m.f1,     of.m.auc,
@@ -109,9 +112,19 @@ static void print_confusion(const struct evaluation *e, size_t response_type)
     table_free(t);
 }
 
+static size_t types_with_rows(const struct eval *eval)
+{
+    size_t n = 0;
+    for (size_t t = 0; t < eval->policy->n_response_types; t++)
+        n += eval->types[t].rows > 0;
+    return n;
+}
+
+/* The table of all propositions is that of the type where there is one alone. */
 static void print_types(const struct evaluation *e)
 {
     const struct eval *eval = e->eval;
+    const bool several = types_with_rows(eval) > 1;
     for (size_t t = 0; t < eval->policy->n_response_types; t++) {
         size_t classified = eval_classified(eval, t), right = eval_right(eval, t);
         if (eval->types[t].rows == 0)
@@ -125,6 +138,11 @@ static void print_types(const struct evaluation *e)
         (void)printf("\n");
         (void)fflush(stdout);
         print_confusion(e, t);
+        if (several) {
+            (void)printf("\n");
+            (void)fflush(stdout);
+            print_propositions(e, t);
+        }
     }
 }
 
@@ -164,7 +182,7 @@ void evaluation_print(const struct evaluation *e)
                  e->gold, eval->rows - eval->unjudged, e->judges, eval->unjudged, eval->answers,
                  eval->ungraded, eval->low_mass, e->threshold);
     (void)fflush(stdout);
-    print_propositions(e);
+    print_propositions(e, SIZE_MAX);
     print_types(e);
     if (e->calibration != NULL)
         print_calibration(e);

@@ -214,6 +214,31 @@ def test_the_text_says_the_same(noisy):
         assert f"{t['response_type']}: {t['rows']} rows, {t['right']} of {t['classified']} in their class" in text
 
 
+def tables_of_propositions(text):
+    """The rows' cells by proposition: first the table of all types, then one for each."""
+    tables = [part.splitlines()[1:] for part in text.split("\n\n") if part.startswith("PROPOSITION ")]
+    return [{cells[0]: cells[1:] for cells in map(str.split, table)} for table in tables]
+
+
+def test_the_text_has_a_table_of_propositions_for_each_response_type(noisy):
+    folder, *_ = noisy
+    found = evaluate(*arguments(folder))
+    _, *of_types = tables_of_propositions(rbr("eval", *arguments(folder)).stdout.decode())
+    for t, table in zip(found["response_types"], of_types, strict=True):
+        parts = {p["name"]: part for p in found["propositions"] for part in p["response_types"] if part["response_type"] == t["response_type"]}
+        assert list(table) == list(parts)
+        for name, part in parts.items():
+            numbers = [f"{part[k]:.4f}" if part[k] is not None else "-" for k in ("accuracy", "precision", "recall", "f1", "auc", "brier", "calibration_error")]
+            assert table[name] == [str(part["answers"]), str(part["yes"]), *numbers], name
+
+
+def test_one_response_type_needs_no_second_table(noisy, tmp_path):
+    folder, gold, _ = noisy
+    (tmp_path / "gold.jsonl").write_text(ranked.to_jsonl([r for r in gold if r["response_type"] == "comply"]))
+    result = rbr("eval", "--policy", SAFETY, "--gold", tmp_path / "gold.jsonl", "--judgments", folder / "judgments.jsonl")
+    assert result.returncode == 0 and len(tables_of_propositions(result.stdout.decode())) == 1
+
+
 # ---- a grader ----------------------------------------------------------------------------------------
 
 
