@@ -38,8 +38,11 @@ static void put_curve(struct page *p, const struct fit *fit, const struct fitted
 
 static void put_exact(struct page *p, const struct fitted *f)
 {
-    page_text(p, "What is made small went from %.6f to %.6f in %zu evaluations%s.", f->exact.first,
-              f->exact.last, f->exact.evaluations, f->exact.converged ? "" : ", not converged");
+    page_text(p,
+              "There is no curve of the loss: this method takes no steps. What it makes small went "
+              "from %.6f to %.6f in %zu evaluations%s.",
+              f->exact.first, f->exact.last, f->exact.evaluations,
+              f->exact.converged ? "" : ", not converged");
 }
 
 static void put_centre(struct page *p, const struct fitted *f)

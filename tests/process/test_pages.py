@@ -287,7 +287,7 @@ def test_a_page_shows_only_what_there_is(ranked_rows, tmp_path, args):
     captions = [caption for _, caption, _ in page.tables]
     text = page.path.read_text()
     if "exact" in args:
-        assert "Loss" not in captions and text.count("<p>What is made small went from ") == text.count("<p>Centred: ") == len(overlay)
+        assert "Loss" not in captions and text.count("<p>There is no curve of the loss: ") == text.count("<p>Centred: ") == len(overlay)
     else:
         assert not any(c.startswith("RM:") for c in captions)
         for response_type in overlay:
