@@ -25,15 +25,16 @@ bool loads_read(struct arena *a, struct str body, struct loads *ret)
     const struct json *ranks = reply_array(json_parse(a, body, &fault), STR("loads"));
     if (ranks == NULL)
         return false;
-    *ret = (struct loads){.ready = ranks->child != NULL};
+    struct loads sum = {.ready = ranks->child != NULL};
     for (const struct json *v = ranks->child; v != NULL; v = v->next) {
         int64_t waiting, tokens;
         if (!json_integer(json_get(v, STR("num_waiting_reqs")), 0, INT32_MAX, &waiting))
             return false;
         if (json_integer(json_get(v, STR("max_total_num_tokens")), 0, INT64_MAX, &tokens))
-            ret->ready = ret->ready && tokens > 0;
-        ret->waiting += (size_t)waiting;
+            sum.ready = sum.ready && tokens > 0;
+        sum.waiting += (size_t)waiting;
     }
+    *ret = sum;
     return true;
 }
 

@@ -17,7 +17,7 @@ struct loads {
     bool ready;
 };
 
-/* False: that is no such page. */
+/* False: that is no such page, and *ret is as it was. */
 bool loads_read(struct arena *a, struct str body, struct loads *ret) RBR_MUST_CHECK;
 
 struct poll_config {
