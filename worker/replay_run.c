@@ -13,7 +13,8 @@ static const char doc[] =
     "Does what a manifest of `rbr replay plan` says: judges its records again and writes the "
     "rewards to its output, exactly once. Start it on as many hosts as you like, and again after a "
     "crash: each goes on where all of them are, and each ends when all is done. Once it is done, "
-    "another run does nothing. A SIGTERM stops it in good order.\v"
+    "another run does nothing. A SIGTERM stops it in good order. The policy's files are looked for "
+    "under the names that `plan` was given; --policy says where else they are.\v"
     "Examples:\n"
     "  rbr replay run -c worker.yaml m.yaml\n"
     "  rbr replay run -c worker.yaml --share 0.5 --set cache.size=4GiB m.yaml\n\n"
@@ -153,6 +154,7 @@ static int run(const struct replaying *r, const struct policy *policy,
         .settings = &r->settings,
         .policy = policy,
         .replay = r->manifest,
+        .quiet = bar.shown,
         .watch = show,
         .watch_arg = &bar,
     };

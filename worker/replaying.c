@@ -28,6 +28,7 @@ enum err_code replaying_check_topics(const struct manifest *m, const struct sett
         {m->output, k->output, "output", "output", "live rewards go there"},
         {m->output, k->input, "output", "input", "it would be read as completions"},
         {m->output, k->dead_letters, "output", "dead_letters", "dead letters go there"},
+        {m->output, k->shadow_output, "output", "shadow_output", "shadow rewards go there"},
         {m->dead_letters, k->output, "dead_letters", "output", "live rewards go there"},
         {m->dead_letters, k->input, "dead_letters", "input", "it would be read as completions"},
     };

@@ -14,8 +14,8 @@ struct replaying {
     char group[sizeof(MANIFEST_GROUP_PREFIX) + MANIFEST_ID_MAX];
 };
 
-/* Loads both; prints why not, and then there is nothing to close. `share`: part of the grader's
- * max_in_flight that the replay may use, of each process; above 0, at most 1. */
+/* Loads both; prints why not, and then there is nothing to close. `share`: of the settings'
+ * share of the grader, for this process; above 0, at most 1. */
 bool replaying_open(struct replaying *r, const struct options *o, const char *manifest,
                     double share) RBR_MUST_CHECK;
 void replaying_close(struct replaying *r);

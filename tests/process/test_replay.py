@@ -24,6 +24,7 @@ from worker import binary, rbr
 
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 LONG = os.environ.get("RBR_LONG_TESTS") == "1"
+TIMEOUT = pytest.mark.timeout(7200 if LONG else 150)
 QUESTIONS = {"refuse": ("declines", "sorry", "preaching"), "comply": ("helpful", "preaching")}
 FIELDS = re.compile(r"^(\w[\w ]*?) {2,}(.*)$", re.M)
 
@@ -158,6 +159,7 @@ def changed_policies(replays):
     }
 
 
+@TIMEOUT
 def test_a_change_asks_what_it_changes(replays):
     """Of weights and of rules: nothing; of one question's text: that one; of the template, of the grader's model: all. No file of
     judgments is there: what is not asked comes out of the live rewards. The five replays run at once."""
@@ -221,6 +223,7 @@ def contents(scene, topic):
     return found
 
 
+@TIMEOUT
 def test_kills_change_nothing(replays):
     """Three processes, each killed again and again: each record has one reward, and it is that of an undisturbed run."""
     scene, count, kills = replays.scene, *((200_000, 5) if LONG else (600, 1))
@@ -250,6 +253,7 @@ def test_kills_change_nothing(replays):
     for process in running:
         replays.finish(process, seconds=3600)
     want, got = contents(scene, calm[1]["output"]), contents(scene, disturbed[1]["output"])
+    print(f"{count} records, {3 * kills} kills: {len(got)} rewards, {sum(got[k] != want[k] for k in want)} of them differ")
     assert len(want) == count and got == want
     assert live_state(scene) == before
     said = replays.run(settings, disturbed[0])  # once more: there is nothing to do
@@ -359,6 +363,7 @@ def test_what_is_unsafe_is_refused(replays):
     refused(2, "is kafka.input of the settings: it would be read as completions", *plan, "--output", scene.input)
     refused(2, "is kafka.dead_letters of the settings", *plan, "--output", scene.dead)
     refused(2, "live rewards go there", *plan, "--output", other, "--dead-letters", scene.output)
+    refused(2, "is kafka.shadow_output of the settings", *plan, "--output", other, "--set", f"kafka.shadow_output={other}")
     refused(1, "nothing to replay", *plan, "--output", other, "--from", "5", "--to", "5")
     refused(1, "nothing to replay", *plan, "--output", other, "--from", "2100-01-01")
     refused(2, "--from takes a time, an offset, beginning or now, not 'yesterday'", *plan, "--output", other, "--from", "yesterday")
