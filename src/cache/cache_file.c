@@ -31,13 +31,12 @@ struct header {
     uint64_t check; /* of the above */
 };
 
-static const char magic[16] = "rbr judgments 2";
+static const char magic[16] = "rbr judgments 3";
 
 #define BYTE_ORDER_MARK UINT64_C(0x0102030405060708)
 
 struct cache_file {
     struct cache port;
-    struct sha256 hash;
     char *path;
     int fd;
     uint64_t n_buckets;
@@ -49,14 +48,9 @@ struct cache_file {
 /* ---- the header -------------------------------------------------------------------------------
  */
 
-static uint64_t header_check(struct sha256 *h, const struct header *header)
+static uint64_t header_check(const struct header *header)
 {
-    uint8_t whole[SHA256_BYTES];
-    uint64_t check;
-    sha256_field(h, (struct str){(const char *)header, offsetof(struct header, check)});
-    sha256_finish(h, whole);
-    memcpy(&check, whole, sizeof(check));
-    return check;
+    return slot_checksum(header, offsetof(struct header, check));
 }
 
 static off_t file_bytes(uint64_t n_buckets)
@@ -67,7 +61,7 @@ static off_t file_bytes(uint64_t n_buckets)
 enum content { CONTENT_OURS, CONTENT_NONE, CONTENT_DAMAGED, CONTENT_FOREIGN, CONTENT_UNREADABLE };
 
 /* What the file is, by its first page and its size. */
-static enum content look(struct sha256 *h, int fd, uint64_t *ret_buckets)
+static enum content look(int fd, uint64_t *ret_buckets)
 {
     static const char zeros[HEADER_BYTES];
     char page[HEADER_BYTES] = {0};
@@ -82,7 +76,7 @@ static enum content look(struct sha256 *h, int fd, uint64_t *ret_buckets)
     memcpy(&header, page, sizeof(header));
     if (memcmp(header.magic, magic, sizeof(magic)) != 0)
         return CONTENT_FOREIGN;
-    if (header.byte_order != BYTE_ORDER_MARK || header.check != header_check(h, &header) ||
+    if (header.byte_order != BYTE_ORDER_MARK || header.check != header_check(&header) ||
         header.n_buckets == 0 || header.n_buckets > INT64_MAX / BUCKET_BYTES / 2 ||
         st.st_size != file_bytes(header.n_buckets))
         return CONTENT_DAMAGED;
@@ -90,11 +84,11 @@ static enum content look(struct sha256 *h, int fd, uint64_t *ret_buckets)
     return CONTENT_OURS;
 }
 
-static bool begin_anew(struct sha256 *h, int fd, uint64_t n_buckets)
+static bool begin_anew(int fd, uint64_t n_buckets)
 {
     struct header header = {.byte_order = BYTE_ORDER_MARK, .n_buckets = n_buckets};
     memcpy(header.magic, magic, sizeof(magic));
-    header.check = header_check(h, &header);
+    header.check = header_check(&header);
     return ftruncate(fd, 0) == 0 && ftruncate(fd, file_bytes(n_buckets)) == 0 &&
            pwrite(fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header);
 }
@@ -128,13 +122,13 @@ static enum err_code settle_content(struct cache_file *f, uint64_t bytes, struct
 {
     if (!lock(f->fd))
         return refuse(CONTENT_UNREADABLE, f->path, err);
-    enum content content = look(&f->hash, f->fd, &f->n_buckets);
+    enum content content = look(f->fd, &f->n_buckets);
     if (content == CONTENT_NONE || content == CONTENT_DAMAGED) {
         if (content == CONTENT_DAMAGED)
             log_warning("cache.begun_anew", "%s was damaged; its judgments are asked for again",
                         f->path);
         f->n_buckets = bucket_count(bytes);
-        content = begin_anew(&f->hash, f->fd, f->n_buckets) ? CONTENT_OURS : CONTENT_UNREADABLE;
+        content = begin_anew(f->fd, f->n_buckets) ? CONTENT_OURS : CONTENT_UNREADABLE;
     }
     int failure = errno;
     (void)flock(f->fd, LOCK_UN);
@@ -200,7 +194,7 @@ static bool file_get(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES
     const struct slot *s = bucket_find(bucket, digest);
     if (s == NULL && bucket_is_full(bucket))
         s = bucket_find(bucket_at(f, bucket_beside(at, f->n_buckets), &space), digest);
-    bool found = s != NULL && slot_state(&f->hash, s) == SLOT_GOOD;
+    bool found = s != NULL && slot_state(s) == SLOT_GOOD;
     c->stats.errors += s != NULL && !found;
     if (found)
         slot_read(s, ret);
@@ -236,7 +230,7 @@ static void file_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES
 {
     struct cache_file *f = CONTAINER_OF(c, struct cache_file, port);
     struct slot slot;
-    if (!slot_fill(&f->hash, &slot, digest, e))
+    if (!slot_fill(&slot, digest, e))
         return;
     f->near_at = UINT64_MAX;
     off_t to = place_for(f, digest);
@@ -252,7 +246,6 @@ static void file_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES
 static void file_done(struct cache *c)
 {
     struct cache_file *f = CONTAINER_OF(c, struct cache_file, port);
-    sha256_done(&f->hash);
     cache_free(f->spill);
     if (f->fd >= 0)
         (void)close(f->fd);
@@ -266,7 +259,6 @@ enum err_code cache_file_new(const char *path, uint64_t bytes, struct cache **re
     f->port =
         (struct cache){.get = file_get, .put = file_put, .free = file_done, .ahead = file_ahead};
     f->near_at = UINT64_MAX;
-    sha256_init(&f->hash);
     f->path = mem_strdup(path);
     f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
     enum err_code code = f->fd < 0 ? refuse(CONTENT_UNREADABLE, path, err) : ERR_OK;
@@ -284,9 +276,9 @@ enum err_code cache_file_new(const char *path, uint64_t bytes, struct cache **re
 /* ---- survey -----------------------------------------------------------------------------------
  */
 
-static void survey_slot(struct sha256 *h, const struct slot *s, struct cache_survey *to)
+static void survey_slot(const struct slot *s, struct cache_survey *to)
 {
-    switch (slot_state(h, s)) {
+    switch (slot_state(s)) {
     case SLOT_EMPTY:
         return;
     case SLOT_DAMAGED:
@@ -301,7 +293,7 @@ static void survey_slot(struct sha256 *h, const struct slot *s, struct cache_sur
     }
 }
 
-static bool survey_all(struct sha256 *h, int fd, uint64_t n_buckets, struct cache_survey *to)
+static bool survey_all(int fd, uint64_t n_buckets, struct cache_survey *to)
 {
     struct bucket *buckets = mem_array(SURVEY_BUCKETS, sizeof(*buckets));
     bool ok = true;
@@ -309,18 +301,17 @@ static bool survey_all(struct sha256 *h, int fd, uint64_t n_buckets, struct cach
         uint64_t n = n_buckets - at < SURVEY_BUCKETS ? n_buckets - at : SURVEY_BUCKETS;
         ok = pread(fd, buckets, n * BUCKET_BYTES, place_of(at, 0)) == (ssize_t)(n * BUCKET_BYTES);
         for (uint64_t i = 0; ok && i < n * BUCKET_SLOTS; i++)
-            survey_slot(h, &buckets[i / BUCKET_SLOTS].slots[i % BUCKET_SLOTS], to);
+            survey_slot(&buckets[i / BUCKET_SLOTS].slots[i % BUCKET_SLOTS], to);
     }
     mem_free(buckets);
     return ok;
 }
 
-static enum err_code survey(struct sha256 *h, int fd, const char *path, struct cache_survey *ret,
-                            struct err *err)
+static enum err_code survey(int fd, const char *path, struct cache_survey *ret, struct err *err)
 {
     struct stat st;
     uint64_t n_buckets = 0;
-    enum content content = look(h, fd, &n_buckets);
+    enum content content = look(fd, &n_buckets);
     if (content == CONTENT_DAMAGED || content == CONTENT_NONE)
         return err_set(err, ERR_INVALID,
                        "%s: its first page or its size is damaged; the next worker begins it anew",
@@ -328,7 +319,7 @@ static enum err_code survey(struct sha256 *h, int fd, const char *path, struct c
     if (content != CONTENT_OURS)
         return refuse(content, path, err);
     *ret = (struct cache_survey){.room = n_buckets * BUCKET_SLOTS};
-    if (!survey_all(h, fd, n_buckets, ret) || fstat(fd, &st) != 0)
+    if (!survey_all(fd, n_buckets, ret) || fstat(fd, &st) != 0)
         return refuse(CONTENT_UNREADABLE, path, err);
     ret->bytes = (uint64_t)st.st_size;
     ret->bytes_on_disk = (uint64_t)st.st_blocks * 512;
@@ -337,13 +328,10 @@ static enum err_code survey(struct sha256 *h, int fd, const char *path, struct c
 
 enum err_code cache_file_survey(const char *path, struct cache_survey *ret, struct err *err)
 {
-    struct sha256 hash;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    sha256_init(&hash);
-    enum err_code code = survey(&hash, fd, path, ret, err);
-    sha256_done(&hash);
+    enum err_code code = survey(fd, path, ret, err);
     (void)close(fd);
     return code;
 }

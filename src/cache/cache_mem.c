@@ -4,7 +4,6 @@
 
 struct cache_mem {
     struct cache port;
-    struct sha256 hash;
     struct bucket *buckets;
     uint64_t n_buckets;
 };
@@ -33,7 +32,7 @@ static void mem_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES]
     uint64_t at = bucket_of(digest, m->n_buckets);
     struct bucket *b = &m->buckets[at], *beside = &m->buckets[bucket_beside(at, m->n_buckets)];
     struct slot slot;
-    if (!slot_fill(&m->hash, &slot, digest, e))
+    if (!slot_fill(&slot, digest, e))
         return;
     if (bucket_goes_beside(b, beside, digest))
         b = beside;
@@ -44,7 +43,6 @@ static void mem_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES]
 static void mem_done(struct cache *c)
 {
     struct cache_mem *m = CONTAINER_OF(c, struct cache_mem, port);
-    sha256_done(&m->hash);
     mem_free(m->buckets);
     mem_free(m);
 }
@@ -52,7 +50,6 @@ static void mem_done(struct cache *c)
 struct cache *cache_mem_new(uint64_t bytes)
 {
     struct cache_mem *m = mem_alloc(sizeof(*m));
-    sha256_init(&m->hash);
     m->n_buckets = bucket_count(bytes);
     m->buckets = mem_array(m->n_buckets, sizeof(*m->buckets));
     m->port = (struct cache){.get = mem_get,

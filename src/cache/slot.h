@@ -11,7 +11,6 @@
 #ifndef RBR_CACHE_SLOT_H
 #define RBR_CACHE_SLOT_H
 
-#include "base/sha256.h"
 #include "cache/cache.h"
 
 enum {
@@ -37,6 +36,10 @@ struct bucket {
 _Static_assert(sizeof(struct slot) == SLOT_BYTES, "slots are written as they are");
 _Static_assert(sizeof(struct bucket) == BUCKET_BYTES, "buckets are written as they are");
 
+/* Of n bytes, a multiple of 8; never 0. Not a secret and not against anybody: a torn or damaged
+ * slot is what it must tell. */
+uint64_t slot_checksum(const void *p, size_t n);
+
 /* How many buckets fit, whole neighbourhoods of them; at least one bucket. */
 uint64_t bucket_count(uint64_t bytes);
 
@@ -50,11 +53,10 @@ uint64_t near_count(uint64_t n);
 
 enum slot_state { SLOT_EMPTY, SLOT_GOOD, SLOT_DAMAGED };
 
-/* `h` is initialised. */
-enum slot_state slot_state(struct sha256 *h, const struct slot *s);
+enum slot_state slot_state(const struct slot *s);
 
 /* False, and the slot is empty: the entry is no judgment that may be kept. */
-bool slot_fill(struct sha256 *h, struct slot *s, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
+bool slot_fill(struct slot *s, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
                const struct cache_entry *e) RBR_MUST_CHECK;
 void slot_read(const struct slot *s, struct cache_entry *ret);
 

@@ -66,9 +66,53 @@ static void half_a_table_keeps_nearly_all(void **state RBR_UNUSED)
     cache_free(c);
 }
 
+/* A file is read by later builds. Who has other values here writes another format: the version in
+ * cache_file.c's magic is its number. */
+static void what_lies_where_is_as_version_3_has_it(void **state RBR_UNUSED)
+{
+    const struct cache_entry e = cache_entry_of(12345);
+    uint8_t digest[JUDGMENT_DIGEST_BYTES];
+    struct slot s;
+    cache_digest(12345, digest);
+    assert_true(slot_fill(&s, digest, &e));
+    assert_int_equal(offsetof(struct slot, check), 16);
+    assert_int_equal(s.check, UINT64_C(0x8a0f54c2caa79aa9));
+    assert_int_equal(bucket_of(digest, 4096), 2231);
+    assert_int_equal(bucket_beside(2231, 4096), 2247);
+}
+
+/* As torn writes and bad disks do it: each bit, each half of a slot that is another's. */
+static void a_slot_that_was_changed_proves_itself(void **state RBR_UNUSED)
+{
+    struct slot slots[2];
+    for (size_t i = 0; i < 2; i++) {
+        const struct cache_entry e = cache_entry_of(i);
+        uint8_t digest[JUDGMENT_DIGEST_BYTES];
+        cache_digest(i, digest);
+        assert_true(slot_fill(&slots[i], digest, &e));
+        assert_int_equal(slot_state(&slots[i]), SLOT_GOOD);
+    }
+    for (size_t bit = 0; bit < SLOT_BYTES * 8; bit++) {
+        struct slot changed = slots[0];
+        ((uint8_t *)&changed)[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(slot_state(&changed), SLOT_DAMAGED);
+    }
+    for (size_t at = 1; at < SLOT_BYTES; at++) {
+        struct slot torn = slots[0], zeroed = slots[0];
+        memcpy((char *)&torn + at, (const char *)&slots[1] + at, SLOT_BYTES - at);
+        memset((char *)&zeroed + at, 0, SLOT_BYTES - at);
+        bool whole = memcmp(&torn, &slots[0], sizeof(torn)) == 0;
+        assert_int_equal(slot_state(&torn), whole ? SLOT_GOOD : SLOT_DAMAGED);
+        whole = memcmp(&zeroed, &slots[0], sizeof(zeroed)) == 0;
+        assert_int_equal(slot_state(&zeroed), whole ? SLOT_GOOD : SLOT_DAMAGED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_lies_where_is_as_version_3_has_it),
+        cmocka_unit_test(a_slot_that_was_changed_proves_itself),
         cmocka_unit_test(one_completion_lies_in_one_neighbourhood),
         cmocka_unit_test(tables_are_whole_neighbourhoods),
         cmocka_unit_test(half_a_table_keeps_nearly_all),
