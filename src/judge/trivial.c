@@ -48,7 +48,7 @@ static const struct str openers[] = {
     STR_INIT("\xe8\xa7\xa3\xe8\xaa\xac"),
 };
 
-/* Spaces, punctuation and what is not seen, of blocks that hold little else. */
+/* Spaces, punctuation and what is not seen, of blocks that hold little else. They ascend. */
 static bool is_no_word(uint32_t c)
 {
     static const struct {
@@ -60,8 +60,8 @@ static bool is_no_word(uint32_t c)
         {0x3030, 0x3030}, {0x30fb, 0x30fb}, {0xfe00, 0xfe6f}, {0xfeff, 0xfeff}, {0xff00, 0xff0f},
         {0xff1a, 0xff20}, {0xff3b, 0xff40}, {0xff5b, 0xff65}, {0xfff0, 0xffff}, {0xe0000, 0xe0fff},
     };
-    for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
-        if (c >= blocks[i].from && c <= blocks[i].to)
+    for (size_t i = 0; i < ARRAY_LEN(blocks) && c >= blocks[i].from; i++)
+        if (c <= blocks[i].to)
             return true;
     return false;
 }

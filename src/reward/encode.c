@@ -22,12 +22,17 @@ struct parts {
     char id[33];
 };
 
-/* Texts of the record and the policy were checked when they were read; topics, headers and a
- * server's words were not, and one bad byte makes a reader refuse the whole message. So all are:
- * what follows the first ill-formed byte is left out. */
+/* Of the policy, which was checked when it was read, or our own. */
 static ProtobufCBinaryData text(struct str s)
 {
-    return (ProtobufCBinaryData){.len = utf8_valid_prefix(s), .data = (uint8_t *)(uintptr_t)s.p};
+    return (ProtobufCBinaryData){.len = s.n, .data = (uint8_t *)(uintptr_t)s.p};
+}
+
+/* Of anything else: topics, headers and a server's words were not. One bad byte makes a reader
+ * refuse the whole message, so what follows the first ill-formed one is left out. */
+static ProtobufCBinaryData unchecked(struct str s)
+{
+    return text(str_sub(s, 0, utf8_valid_prefix(s)));
 }
 
 static uint32_t clamp_ms(int64_t us)
@@ -86,29 +91,29 @@ static void parts_init(struct parts *p, const Rbr__V1__Reward *m)
 
 static void put_record(Rbr__V1__Reward *m, const struct record *r, struct parts *parts)
 {
-    m->completion_id = text(r->completion_id);
-    m->run_id = text(r->run_id);
+    m->completion_id = unchecked(r->completion_id);
+    m->run_id = unchecked(r->run_id);
     m->attempt = r->attempt;
-    m->group_id = text(r->group_id);
+    m->group_id = unchecked(r->group_id);
     if (r->has_sample_index) {
         m->sample_index_presence_case = RBR__V1__REWARD__SAMPLE_INDEX_PRESENCE_SAMPLE_INDEX;
         m->sample_index = r->sample_index;
     }
     m->group_size = r->group_size;
-    m->prompt_id = text(r->prompt_id);
-    m->data_source = text(r->data_source);
-    m->split = text(r->split);
+    m->prompt_id = unchecked(r->prompt_id);
+    m->data_source = unchecked(r->data_source);
+    m->split = unchecked(r->split);
     m->weight_versions = parts->weight_versions;
     for (size_t i = 0; i < r->n_weight_versions; i++)
-        m->weight_versions[i] = text(r->weight_versions[i]);
+        m->weight_versions[i] = unchecked(r->weight_versions[i]);
     m->global_step = r->global_step;
     m->min_global_step = r->min_global_step;
     m->max_global_step = r->max_global_step;
     m->created_at_ms = r->created_at_ms;
     m->labels = parts->labels;
     for (size_t i = 0; i < r->n_labels; i++) {
-        m->labels[i]->key = text(r->labels[i].key);
-        m->labels[i]->value = text(r->labels[i].value);
+        m->labels[i]->key = unchecked(r->labels[i].key);
+        m->labels[i]->value = unchecked(r->labels[i].value);
     }
 }
 
@@ -192,6 +197,7 @@ static void put_propositions(Rbr__V1__Reward *m, const struct policy *policy,
                              struct parts *parts)
 {
     static const struct judgment never = {.status = JUDGMENT_NOT_ASKED};
+    const ProtobufCBinaryData grader = unchecked(judged->grader_name);
     m->propositions = parts->propositions;
     Rbr__V1__Proposition **next = m->propositions;
     for (size_t i = 0; m->n_propositions > 0 && i < policy->n_propositions; i++) {
@@ -203,7 +209,7 @@ static void put_propositions(Rbr__V1__Reward *m, const struct policy *policy,
         out->id = text(q->name);
         put_judgment(out, j);
         if (is_graders(q, j))
-            out->grader = text(judged->grader_name);
+            out->grader = grader;
         double used = reward->probability[i];
         if (!isnan(used) && (j->status != JUDGMENT_GRADED || used != j->probability)) {
             out->calibrated_presence_case = RBR__V1__PROPOSITION__CALIBRATED_PRESENCE_CALIBRATED;
@@ -220,10 +226,10 @@ static void put_grader(Rbr__V1__Reward *m, const struct policy *policy, const st
     if (judged->grader_name.n == 0)
         return;
     *out = (Rbr__V1__GraderUse)RBR__V1__GRADER_USE__INIT;
-    out->name = text(judged->grader_name);
-    out->request_model = text(judged->grader_model);
-    out->response_model = text(str_z(use->response_model));
-    out->system_fingerprint = text(str_z(use->system_fingerprint));
+    out->name = unchecked(judged->grader_name);
+    out->request_model = unchecked(judged->grader_model);
+    out->response_model = unchecked(str_z(use->response_model));
+    out->system_fingerprint = unchecked(str_z(use->system_fingerprint));
     out->requests = use->requests;
     out->retries = use->retries;
     out->failures = use->failures;
@@ -263,15 +269,15 @@ static void put_envelope(Rbr__V1__Reward *m, const struct reward_envelope *envel
                          struct parts *parts)
 {
     parts->source = (Rbr__V1__Source)RBR__V1__SOURCE__INIT;
-    parts->source.topic = text(envelope->topic);
+    parts->source.topic = unchecked(envelope->topic);
     parts->source.partition = envelope->partition;
     parts->source.offset = envelope->offset;
     m->source = &parts->source;
     m->received_at_ms = envelope->received_at_ms;
     m->scored_at_ms = envelope->scored_at_ms;
     m->queue_ms = envelope->queue_ms;
-    m->replay_id = text(envelope->replay_id);
-    m->traceparent = text(envelope->traceparent);
+    m->replay_id = unchecked(envelope->replay_id);
+    m->traceparent = unchecked(envelope->traceparent);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------
@@ -307,7 +313,7 @@ enum err_code reward_encode(const struct policy *policy, const struct record *re
     put_record(&m, record, &parts);
     m.status = (Rbr__V1__Status)reward->status;
     m.reason = (Rbr__V1__Reason)reward->reason;
-    m.detail = text(str_z(reward->detail));
+    m.detail = unchecked(str_z(reward->detail));
     m.retryable = reward->retryable;
     m.mask_sample = reward->mask_sample;
     put_numbers(&m, reward);
