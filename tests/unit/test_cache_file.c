@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "cache/slot.h"
 #include "cache_fixture.h"
 #include "obs/log.h"
 
@@ -236,6 +237,11 @@ static void what_is_no_cache_is_left_alone(void **state RBR_UNUSED)
     assert_int_equal(cache_file_new(folder, BYTES, &c, &err), ERR_IO); /* a folder */
     assert_int_equal(cache_file_new("/dev/null", BYTES, &c, &err), ERR_INVALID);
     assert_int_equal(cache_file_survey("/nowhere/x", &s, &err), ERR_IO);
+    make(N);
+    write_at(14, "2", 1); /* the version before */
+    assert_int_equal(cache_file_new(path, BYTES, &c, &err), ERR_INVALID);
+    assert_non_null(strstr(err.msg, "is no cache of this version of rbr"));
+    assert_int_equal(cache_file_survey(path, &s, &err), ERR_INVALID);
     (void)unlink(path);
     write_at(0, "", 0); /* empty, as `touch` leaves it */
     c = open_file();
@@ -368,9 +374,23 @@ static void killed_writers_leave_nothing_wrong(void **state RBR_UNUSED)
     assert_true(survey().judgments > BYTES / 128 / 2);
 }
 
-/* None of several that start together on nothing begins anew what another began. Numbers of
- * different buckets: in one, two that write in the same microsecond may choose the same slot. */
-static const uint64_t apart[] = {0, 1, 3, 4, 5, 6};
+static uint64_t apart[6];
+
+/* The first numbers with a bucket each: in one, two that write in the same microsecond may choose
+ * the same slot. */
+static void choose_apart(void)
+{
+    bool taken[BYTES / BUCKET_BYTES] = {false};
+    size_t found = 0;
+    for (uint64_t number = 0; found < ARRAY_LEN(apart); number++) {
+        uint8_t digest[JUDGMENT_DIGEST_BYTES];
+        cache_digest(number, digest);
+        uint64_t at = bucket_of(digest, ARRAY_LEN(taken));
+        if (!taken[at])
+            apart[found++] = number;
+        taken[at] = true;
+    }
+}
 
 static int start_and_keep(void)
 {
@@ -383,8 +403,10 @@ static int start_and_keep(void)
     return kept ? 0 : 2;
 }
 
+/* None of several that start together on nothing begins anew what another began. */
 static void several_start_on_one_new_file(void **state RBR_UNUSED)
 {
+    choose_apart();
     for (int round = 0; round < 20; round++) {
         pid_t started[ARRAY_LEN(apart)];
         int status;
@@ -407,9 +429,11 @@ static void several_start_on_one_new_file(void **state RBR_UNUSED)
 
 static int set_up(void **state RBR_UNUSED)
 {
-    (void)snprintf(folder, sizeof(folder), "/tmp/rbr-test-cache-file-%d", (int)getpid());
+    (void)snprintf(folder, sizeof(folder), "/tmp/rbr-cache-file-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
     (void)snprintf(path, sizeof(path), "%s/cache", folder);
-    return mkdir(folder, 0700);
+    return 0;
 }
 
 static int tear_down(void **state RBR_UNUSED)
