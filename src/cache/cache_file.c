@@ -19,7 +19,7 @@
 
 enum {
     HEADER_BYTES = 4096,
-    LOCK_TRIES = 500, /* 10 ms apart */
+    LOCK_TRIES = 100, /* 10 ms apart */
     SURVEY_BUCKETS = 64, /* at a time */
 };
 
