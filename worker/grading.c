@@ -14,7 +14,6 @@ enum {
     THOUGHT_BYTES_MAX = 16 * 1024 * 1024, /* a thousand tokens with as many */
     HEADER_BYTES_MAX = 64 * 1024,
     LABEL_IDS_MAX = 16,
-    NAME_ADDRESSES = 32, /* of one name, for which connections may be kept */
     PATIENCE_US = 30000000,
 };
 
@@ -142,9 +141,7 @@ static void watch_names(struct grading *g, const struct settings_grader *config)
 static enum err_code add_http(struct grading *g, const struct settings_grader *config,
                               struct err *err)
 {
-    size_t in_flight = config->max_in_flight + shadow_part(config->max_in_flight);
     struct http_config http = {
-        .max_connections = config->endpoints.n * NAME_ADDRESSES * (in_flight + 16),
         .reply_bytes_max =
             config->thinking == THINKING_ALLOWED ? THOUGHT_BYTES_MAX : REPLY_BYTES_MAX,
         .header_bytes_max = HEADER_BYTES_MAX,

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +14,8 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "grader/http_endpoint.h"
+#include "grader/http_hints.h"
+#include "grader/http_line.h"
 #include "grader/http_sockets.h"
 
 enum {
@@ -29,19 +30,18 @@ enum {
                            10,000 requests may hang */
 };
 
-#define RETRY_AFTER_MAX_US 1e12 /* eleven days */
-
 /* An easy handle with its options set once, and the request it carries. */
 struct easy {
     CURL *curl;
     struct http *http;
+    struct line *line; /* that it is in, while it carries a request */
     struct transport_endpoint *endpoint; /* whose URL and headers are set */
     struct transport_req *req;
     struct buf joined, reply;
     size_t part, offset, header_bytes;
-    int64_t retry_after_us, waiting;
+    struct http_hints hints;
     uint64_t heard_ms; /* loop time of the last byte of reply, or of sending */
-    bool should_not_retry, cancelled, too_large, silent, get;
+    bool cancelled, too_large, silent, get;
     bool has_head; /* of a reply, to its end */
     bool begun, kept; /* sent; on a connection that was kept */
     bool again, resent; /* curl would send it again; we did */
@@ -57,42 +57,52 @@ struct http {
     struct arena texts; /* the config's, as curl wants them */
     const char *ca_file, *certificate_file, *key_file, *proxy;
     struct loop *loop;
-    CURLM *multi;
-    uv_timer_t timer, watchdog;
+    struct line_owner lines; /* the endpoints have them */
+    uv_timer_t watchdog;
     struct sockets sockets;
     struct easy *free_easy, *active, *cancelled;
     size_t n_free, n_active;
-    bool fresh; /* requests were added and not begun */
     uint64_t ended; /* requests, ever */
-    size_t open_timers; /* that libuv knows */
+    bool closed; /* the watchdog is, and so nothing will be opened any more */
 };
 
 /* ---- sockets ----------------------------------------------------------------------------------
  */
 
-static void finish_transfers(struct http *h);
+static void finish_transfers(struct line *l);
+
+static struct http *http_of(const struct line *l)
+{
+    return CONTAINER_OF(l->owner, struct http, lines);
+}
+
+static struct easy *easy_of(CURL *curl)
+{
+    char *private = NULL;
+    (void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
+    return (struct easy *)(void *)private;
+}
 
 /* Any call may begin the requests that were added since the last. */
-static void run_multi(struct http *h, curl_socket_t fd, int flags)
+static void run_line(struct line *l, curl_socket_t fd, int flags)
 {
     int running;
-    if (h->fresh)
-        sockets_check(&h->sockets);
-    h->fresh = false;
-    (void)curl_multi_socket_action(h->multi, fd, flags, &running);
-    finish_transfers(h);
+    if (l->fresh)
+        sockets_check(&http_of(l)->sockets);
+    l->fresh = false;
+    (void)curl_multi_socket_action(l->multi, fd, flags, &running);
+    finish_transfers(l);
 }
 
-static void on_ready(struct sockets *s, curl_socket_t fd, int flags)
+static void on_ready(struct sockets *s RBR_UNUSED, void *line, curl_socket_t fd, int flags)
 {
-    run_multi(CONTAINER_OF(s, struct http, sockets), fd, flags);
+    run_line(line, fd, flags);
 }
 
-/* The last handle takes the transport with it, once http_free was called: until then the timers are
- * open. */
+/* The last handle takes the transport with it. */
 static void free_when_closed(struct http *h)
 {
-    if (h->open_timers > 0 || h->sockets.open > 0)
+    if (!h->closed || h->lines.open > 0 || h->sockets.open > 0)
         return;
     sockets_done(&h->sockets);
     arena_done(&h->texts);
@@ -104,19 +114,21 @@ static void on_poll_closed(struct sockets *s)
     free_when_closed(CONTAINER_OF(s, struct http, sockets));
 }
 
-static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known RBR_UNUSED)
+static void on_line_closed(struct line_owner *o)
 {
-    struct http *h = arg;
-    char *private = NULL;
-    (void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
-    const struct easy *e = (struct easy *)(void *)private;
+    free_when_closed(CONTAINER_OF(o, struct http, lines));
+}
+
+static void on_socket(struct line *l, CURL *curl, curl_socket_t fd, int what)
+{
+    struct http *h = http_of(l);
+    const struct easy *e = easy_of(curl);
     if (what == CURL_POLL_REMOVE)
         sockets_unwatch(&h->sockets, fd, e, e->header_bytes > 0);
     else
-        sockets_watch(&h->sockets, fd, e,
+        sockets_watch(&h->sockets, fd, l, e,
                       ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
                           ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
-    return 0;
 }
 
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose RBR_UNUSED,
@@ -142,30 +154,19 @@ static int on_close_socket(void *arg, curl_socket_t fd)
 
 /* Timers run before the loop polls, and maintenance after: without a wake, what ended here would
  * wait for the next event, which may never come. */
-static void timeout_action(struct http *h)
+static void on_timeout(struct line *l)
 {
+    struct http *h = http_of(l);
     uint64_t ended = h->ended;
-    run_multi(h, CURL_SOCKET_TIMEOUT, 0);
+    run_line(l, CURL_SOCKET_TIMEOUT, 0);
     if (h->ended != ended)
         loop_wake(h->loop);
 }
 
-static void on_timer(uv_timer_t *timer)
+/* http_cancel wants a turn now. */
+static bool is_hurried(struct line_owner *o)
 {
-    timeout_action(timer->data);
-}
-
-static int on_timer_wanted(CURLM *multi, long ms, void *arg)
-{
-    struct http *h = arg;
-    (void)multi;
-    if (h->cancelled != NULL)
-        ms = 0; /* http_cancel wants a turn now, whatever curl wants */
-    if (ms < 0)
-        (void)uv_timer_stop(&h->timer);
-    else
-        (void)uv_timer_start(&h->timer, on_timer, (uint64_t)ms, 0);
-    return 0;
+    return CONTAINER_OF(o, struct http, lines)->cancelled != NULL;
 }
 
 static void end_later(struct http *h, struct easy *e)
@@ -190,7 +191,9 @@ static void on_watchdog(uv_timer_t *timer)
                        (unsigned long long)(now - e->heard_ms));
         end_later(h, e);
     }
-    timeout_action(h);
+    for (struct line *l = h->lines.first; l != NULL; l = l->next_of_all)
+        if (l->n > 0)
+            on_timeout(l);
 }
 
 /* ---- data -------------------------------------------------------------------------------------
@@ -206,58 +209,10 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     return 0;
 }
 
-static bool header_is(struct str line, struct str name, struct str *value)
-{
-    if (line.n <= name.n || line.p[name.n] != ':' || strncasecmp(line.p, name.p, name.n) != 0)
-        return false;
-    *value = str_trim(str_sub(line, name.n + 1, line.n));
-    return true;
-}
-
-/* A wait that was asked for, microseconds; -1 for a negative one. An absurd one is a long one. */
-static int64_t wait_of(double us)
-{
-    if (us < 0)
-        return -1;
-    return us < RETRY_AFTER_MAX_US ? (int64_t)us : (int64_t)RETRY_AFTER_MAX_US;
-}
-
-/* Seconds (a fraction too) or an HTTP date. */
-static int64_t retry_after(struct str value)
-{
-    double seconds;
-    char text[64];
-    if (num_parse_f64(value, &seconds))
-        return wait_of(seconds * 1e6);
-    if (value.n >= sizeof(text))
-        return -1;
-    memcpy(text, value.p, value.n);
-    text[value.n] = '\0';
-    time_t at = curl_getdate(text, NULL);
-    double ms = (double)at * 1e3 - (double)clock_wall_ms(&clock_real);
-    return at < 0 ? -1 : wait_of(ms * 1e3);
-}
-
-/* TEXT named_metrics.kv_cache_usage_perc=0.03, named_metrics.num_requests_waiting=2 */
-static int64_t waiting_of(struct str value)
-{
-    static const struct str name = STR_INIT("num_requests_waiting=");
-    size_t at = str_find(value, name, 0);
-    double n;
-    if (at == SIZE_MAX)
-        return -1;
-    struct str rest = str_sub(value, at + name.n, value.n);
-    size_t end = 0;
-    while (end < rest.n && rest.p[end] != ',' && rest.p[end] != ' ')
-        end++;
-    return num_parse_f64(str_sub(rest, 0, end), &n) && n >= 0 && n < 1e9 ? (int64_t)n : -1;
-}
-
 static size_t on_header(char *data, size_t size, size_t n, void *arg)
 {
     struct easy *e = arg;
-    struct str line = {data, size * n}, value;
-    double ms;
+    struct str line = {data, size * n};
     e->heard_ms = uv_now(&e->http->loop->uv);
     e->header_bytes += line.n;
     if (e->header_bytes > e->http->config.header_bytes_max) {
@@ -266,24 +221,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     }
     if (line.n <= 2 || str_has_prefix(line, STR("HTTP/"))) /* 100 has one too */
         e->has_head = line.n <= 2;
-    switch (line.n > 0 ? line.p[0] | 32 : 0) {
-    case 'e':
-        if (header_is(line, STR("endpoint-load-metrics"), &value))
-            e->waiting = waiting_of(value);
-        break;
-    case 'r':
-        if (header_is(line, STR("retry-after-ms"), &value) && num_parse_f64(value, &ms) && ms >= 0)
-            e->retry_after_us = wait_of(ms * 1e3);
-        else if (e->retry_after_us < 0 && header_is(line, STR("retry-after"), &value))
-            e->retry_after_us = retry_after(value);
-        break;
-    case 'x':
-        if (header_is(line, STR("x-should-retry"), &value))
-            e->should_not_retry = str_eq(value, STR("false"));
-        break;
-    default:
-        break;
-    }
+    http_hints_line(&e->hints, line);
     return line.n;
 }
 
@@ -496,12 +434,12 @@ static void begin(struct http *h, struct easy *e, int64_t timeout_ms)
     set_body(e, e->req);
     buf_reset(&e->reply);
     e->header_bytes = 0;
-    e->retry_after_us = e->waiting = -1;
-    e->should_not_retry = e->has_head = e->begun = e->kept = e->again = false;
+    http_hints_init(&e->hints);
+    e->has_head = e->begun = e->kept = e->again = false;
     e->error[0] = '\0';
     e->heard_ms = uv_now(&h->loop->uv);
-    (void)curl_multi_add_handle(h->multi, e->curl);
-    h->fresh = true;
+    e->line = line_take(&e->req->endpoint->lines, &h->lines);
+    line_add(e->line, e->curl);
 }
 
 static void http_send(struct transport *t, struct transport_req *req)
@@ -572,15 +510,15 @@ static void end_request(struct http *h, struct easy *e, CURLcode code)
     if (code == CURLE_OK && !e->has_head) /* closed within the headers: curl takes it for all */
         code = CURLE_PARTIAL_FILE;
     (void)curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_multi_remove_handle(h->multi, e->curl);
+    line_remove(e->line, e->curl);
     unlink_active(h, e);
     h->ended++;
     req->outcome = outcome_of(e, code);
     req->status = req->outcome == TRANSPORT_REPLY ? (int)status : 0;
     req->body = req->outcome == TRANSPORT_REPLY ? buf_str(&e->reply) : (struct str){0};
-    req->retry_after_us = e->retry_after_us;
-    req->should_not_retry = e->should_not_retry;
-    req->waiting = e->waiting;
+    req->retry_after_us = e->hints.retry_after_us;
+    req->should_not_retry = e->hints.should_not_retry;
+    req->waiting = e->hints.waiting;
     req->resent = e->resent;
     (void)snprintf(req->detail, sizeof(req->detail), "%.120s",
                    code == CURLE_OK      ? ""
@@ -608,7 +546,7 @@ static bool resend(struct http *h, struct easy *e, CURLcode code)
     bool unheard = e->kept && e->header_bytes == 0 && outcome_of(e, code) == TRANSPORT_RESET;
     if (!unheard || e->resent || left <= 0)
         return false;
-    (void)curl_multi_remove_handle(h->multi, e->curl);
+    line_remove(e->line, e->curl);
     (void)curl_easy_setopt(e->curl, CURLOPT_FRESH_CONNECT, 1L);
     e->resent = true;
     begin(h, e, left);
@@ -617,18 +555,17 @@ static bool resend(struct http *h, struct easy *e, CURLcode code)
 
 /* A done callback may cancel others, whose transfers may be over too: those go first, so that no
  * handle of the cancelled list ends as a message and joins the free list as well. */
-static void finish_transfers(struct http *h)
+static void finish_transfers(struct line *l)
 {
+    struct http *h = http_of(l);
     CURLMsg *m;
     int left;
     end_cancelled(h);
-    while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
-        char *private = NULL;
+    while ((m = curl_multi_info_read(l->multi, &left)) != NULL) {
         if (m->msg != CURLMSG_DONE)
             continue;
         CURLcode code = m->data.result;
-        (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
-        struct easy *e = (struct easy *)(void *)private;
+        struct easy *e = easy_of(m->easy_handle);
         if (resend(h, e, code))
             continue;
         end_request(h, e, code);
@@ -645,7 +582,7 @@ static void http_cancel(struct transport *t, struct transport_req *req)
     if (e == NULL || e->cancelled)
         return;
     end_later(h, e);
-    (void)uv_timer_start(&h->timer, on_timer, 0, 0);
+    line_hurry(e->line);
 }
 
 static void http_drop(struct transport *t, struct transport_req *req)
@@ -660,7 +597,7 @@ static void http_drop(struct transport *t, struct transport_req *req)
         *at = e->next;
         break;
     }
-    (void)curl_multi_remove_handle(h->multi, e->curl);
+    line_remove(e->line, e->curl);
     unlink_active(h, e);
     req->impl = NULL;
     give_easy(h, e);
@@ -685,6 +622,7 @@ void http_endpoint_free(struct transport_endpoint *e)
     for (struct easy *easy = e->http->free_easy; easy != NULL; easy = easy->next)
         if (easy->endpoint == e)
             easy->endpoint = NULL; /* the next one may get the same address */
+    lines_free(e->lines);
     endpoint_unmake(e);
 }
 
@@ -750,28 +688,23 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
     keep_texts(h);
     h->loop = loop;
     sockets_init(&h->sockets, loop, on_ready, on_poll_closed);
-    h->multi = curl_multi_init();
-    if (h->multi == NULL)
-        abort(); /* out of memory */
-    (void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    (void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-    (void)curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-    (void)curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)config->max_connections);
-    (void)curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    (void)uv_timer_init(&loop->uv, &h->timer);
+    h->lines = (struct line_owner){
+        .loop = loop,
+        .socket = on_socket,
+        .timeout = on_timeout,
+        .hurried = is_hurried,
+        .closed = on_line_closed,
+    };
     (void)uv_timer_init(&loop->uv, &h->watchdog);
-    h->timer.data = h;
     h->watchdog.data = h;
-    h->open_timers = 2;
     *ret = h;
     return ERR_OK;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_watchdog_closed(uv_handle_t *handle)
 {
     struct http *h = handle->data;
-    h->open_timers--;
+    h->closed = true;
     free_when_closed(h);
 }
 
@@ -785,9 +718,7 @@ void http_free(struct http *h)
         h->free_easy = e->next;
         free_easy(e);
     }
-    (void)curl_multi_cleanup(h->multi); /* closes the idle connections through on_close_socket */
-    uv_close((uv_handle_t *)&h->timer, on_timer_closed);
-    uv_close((uv_handle_t *)&h->watchdog, on_timer_closed);
+    uv_close((uv_handle_t *)&h->watchdog, on_watchdog_closed);
 }
 
 struct transport *http_transport(struct http *h)

@@ -1,12 +1,13 @@
 /* HTTP by libcurl's multi interface on the loop: the real transport.
  *
- * One multi handle; easy handles pooled with their options kept; one uv_poll kept per socket
- * ("sticky polls": 18-20 us a request against 28-32 in the sample style). HTTP/1.1 keep-alive only;
- * a request whose kept connection closes without a byte of reply is sent once more, on a new one;
- * no redirects, no proxy from the environment, no netrc; http and https only; TLS always verified,
- * 1.2 at least; reply bytes counted against a cap. Lifecycle: http_new, http_endpoint_new...,
- * requests, http_free (nothing may be in flight; its memory goes when the loop has closed its
- * handles, in later turns or in loop_done). Loop thread. */
+ * Multi handles of few requests each (http_line.h), an endpoint's own, and so are its connections;
+ * easy handles pooled with their options kept; one uv_poll kept per socket ("sticky polls": 18-20
+ * us a request against 28-32 in the sample style). HTTP/1.1 keep-alive only; a request whose kept
+ * connection closes without a byte of reply is sent once more, on a new one; no redirects, no proxy
+ * from the environment, no netrc; http and https only; TLS always verified, 1.2 at least; reply
+ * bytes counted against a cap. Lifecycle: http_new, http_endpoint_new..., requests, http_free
+ * (nothing may be in flight; its memory goes when the loop has closed its handles, in later turns
+ * or in loop_done). Loop thread. */
 #ifndef RBR_GRADER_HTTP_H
 #define RBR_GRADER_HTTP_H
 
@@ -15,7 +16,6 @@
 #include "loop/loop.h"
 
 struct http_config {
-    size_t max_connections; /* kept open; at least the sum of limits */
     size_t reply_bytes_max; /* body cap; 256 KiB by default */
     size_t header_bytes_max; /* 64 KiB */
     int64_t connect_timeout_us; /* 2 s */

@@ -15,6 +15,7 @@ struct transport_endpoint {
     struct curl_slist *connect_to; /* instead of the URL's host; NULL: nothing */
     char *socket; /* of this machine instead of a host; NULL: none */
     struct curl_slist *headers;
+    struct line *lines; /* http_line.h; made and freed by http.c */
 };
 
 /* Errors name the endpoint, unless it might hold credentials. */

@@ -15,6 +15,7 @@ struct socket_poll {
     struct sockets *sockets;
     curl_socket_t fd;
     int events; /* watched now; 0: stopped */
+    void *owner;
     const void *wanted; /* by this transfer; NULL: idle */
 };
 
@@ -57,7 +58,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         flags |= CURL_CSELECT_IN;
     if ((events & UV_WRITABLE) != 0)
         flags |= CURL_CSELECT_OUT;
-    p->sockets->ready(p->sockets, p->fd, flags);
+    p->sockets->ready(p->sockets, p->owner, p->fd, flags);
 }
 
 static void grow(struct sockets *s, size_t i)
@@ -111,11 +112,13 @@ void sockets_drop(struct sockets *s, curl_socket_t fd)
     uv_close((uv_handle_t *)&p->uv, on_closed);
 }
 
-void sockets_watch(struct sockets *s, curl_socket_t fd, const void *transfer, int events)
+void sockets_watch(struct sockets *s, curl_socket_t fd, void *owner, const void *transfer,
+                   int events)
 {
     struct socket_poll *p = find_or_make(s, fd);
     if (p == NULL)
         return;
+    p->owner = owner;
     p->wanted = transfer;
     if (p->events != events && uv_poll_start(&p->uv, events, on_poll) == 0)
         p->events = events;
@@ -152,14 +155,15 @@ void sockets_opened(struct sockets *s, curl_socket_t fd, const void *transfer)
     const struct socket_poll *old = find(s, fd);
     if (old == NULL)
         return;
+    void *owner = old->owner;
     int events = old->wanted == transfer ? old->events : 0; /* curl may not ask for them again */
     sockets_drop(s, fd);
     if (events != 0)
-        sockets_watch(s, fd, transfer, events);
+        sockets_watch(s, fd, owner, transfer, events);
 }
 
 void sockets_init(struct sockets *s, struct loop *loop,
-                  void (*ready)(struct sockets *s, curl_socket_t fd, int flags),
+                  void (*ready)(struct sockets *s, void *owner, curl_socket_t fd, int flags),
                   void (*closed)(struct sockets *s))
 {
     *s = (struct sockets){.loop = loop, .ready = ready, .closed = closed};

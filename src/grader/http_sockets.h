@@ -30,7 +30,7 @@ struct sockets {
     struct loop *loop;
     struct socket_poll **polls; /* by descriptor */
     size_t n_polls;
-    void (*ready)(struct sockets *s, curl_socket_t fd, int flags); /* CURL_CSELECT_* */
+    void (*ready)(struct sockets *s, void *owner, curl_socket_t fd, int flags); /* CURL_CSELECT_* */
     void (*closed)(struct sockets *s); /* libuv let go of one poll; may free `s` with the last */
     size_t open; /* polls that libuv still knows */
     int inputs; /* an epoll of all sockets, edge-triggered: where something came since the last
@@ -38,13 +38,14 @@ struct sockets {
 };
 
 void sockets_init(struct sockets *s, struct loop *loop,
-                  void (*ready)(struct sockets *s, curl_socket_t fd, int flags),
+                  void (*ready)(struct sockets *s, void *owner, curl_socket_t fd, int flags),
                   void (*closed)(struct sockets *s));
 void sockets_done(struct sockets *s); /* when none is open */
 
-/* curl wants to hear of these events (UV_READABLE, UV_WRITABLE). When no poll can be had, the
- * transfer's own timeout ends it. */
-void sockets_watch(struct sockets *s, curl_socket_t fd, const void *transfer, int events);
+/* curl wants to hear of these events (UV_READABLE, UV_WRITABLE), by `ready` with this owner. When
+ * no poll can be had, the transfer's own timeout ends it. */
+void sockets_watch(struct sockets *s, curl_socket_t fd, void *owner, const void *transfer,
+                   int events);
 
 /* The transfer no longer cares; `keep` the poll for the next one. */
 void sockets_unwatch(struct sockets *s, curl_socket_t fd, const void *transfer, bool keep);

@@ -47,7 +47,6 @@ static struct transport_endpoint *endpoint_of(struct fixture *f, const char *url
 static struct fixture *fixture_new(void)
 {
     static const struct http_config config = {
-        .max_connections = 8,
         .reply_bytes_max = 1u << 18,
         .header_bytes_max = 1u << 16,
         .connect_timeout_us = 2 * SECOND,
