@@ -622,7 +622,7 @@ void http_endpoint_free(struct transport_endpoint *e)
     for (struct easy *easy = e->http->free_easy; easy != NULL; easy = easy->next)
         if (easy->endpoint == e)
             easy->endpoint = NULL; /* the next one may get the same address */
-    lines_free(e->lines);
+    lines_free(&e->lines);
     endpoint_unmake(e);
 }
 
@@ -694,6 +694,7 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
         .timeout = on_timeout,
         .hurried = is_hurried,
         .closed = on_line_closed,
+        .idle_ms = (uint64_t)config->keep_alive_us / 1000,
     };
     (void)uv_timer_init(&loop->uv, &h->watchdog);
     h->watchdog.data = h;

@@ -3,7 +3,8 @@
  * curl 7.88 goes through all connections of a multi handle when a request begins, to find an idle
  * one, and again when it ends. With 5,000 of them that is four fifths of a request's CPU. So an
  * endpoint has as many lines as it needs; a request takes the first that has room, which keeps few
- * connections in use. Private to grader/http. Loop thread. */
+ * connections in use. A line that had no request for long is closed, while others have some.
+ * Private to grader/http. Loop thread. */
 #ifndef RBR_GRADER_HTTP_LINE_H
 #define RBR_GRADER_HTTP_LINE_H
 
@@ -24,9 +25,11 @@ struct line_owner {
     void (*timeout)(struct line *l);
     bool (*hurried)(struct line_owner *o); /* that is to be at once, whatever curl wants */
     void (*closed)(struct line_owner *o); /* the loop let go of one; may free the owner */
+    uint64_t idle_ms; /* after which a line is closed */
     /* private, but for reading; all zero at first */
     struct line *first; /* of all */
     size_t open; /* that the loop still knows */
+    uint64_t looked_ms; /* for idle ones, loop time */
 };
 
 struct line {
@@ -34,8 +37,9 @@ struct line {
     CURLM *multi;
     uv_timer_t timer;
     size_t n; /* requests in it */
+    uint64_t left_ms; /* loop time when the last one left it */
     bool fresh; /* some were added and not begun */
-    struct line *next; /* of the endpoint's */
+    struct line *next, **at; /* of the endpoint's; what points to this one */
     struct line *prev_of_all, *next_of_all;
 };
 
@@ -48,6 +52,6 @@ void line_hurry(struct line *l); /* timeout, soon */
 
 /* All of the list, with their connections; no request is in them. Their memory goes when the loop
  * has closed their timers. */
-void lines_free(struct line *list);
+void lines_free(struct line **list);
 
 #endif

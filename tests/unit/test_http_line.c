@@ -54,7 +54,7 @@ static struct fixture *fixture_new(void)
         .header_bytes_max = 1u << 16,
         .connect_timeout_us = 5 * SECOND,
         .first_byte_timeout_us = 30 * SECOND,
-        .keep_alive_us = 30 * SECOND,
+        .keep_alive_us = SECOND,
     };
     struct fixture *f = fixture = mem_alloc(sizeof(*f));
     scripted_server_start(&f->server, answer, f);
@@ -119,6 +119,21 @@ static void fewer_use_what_is_kept(void **state RBR_UNUSED)
     fixture_free(f);
 }
 
+/* Fewer do not begin in the other lines, where curl would look for connections that are too old. */
+static void what_a_peak_opened_is_closed(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new();
+    send_many(f, MANY);
+    loop_run(&f->loop);
+    for (int i = 0; i < 60; i++) { /* 50 ms each */
+        send_many(f, 1);
+        loop_run(&f->loop);
+    }
+    assert_int_equal(f->replies, MANY + 60);
+    assert_int_equal(f->server.closed_by_peer, MANY - 1);
+    fixture_free(f);
+}
+
 static void all_can_be_cancelled(void **state RBR_UNUSED)
 {
     struct fixture *f = fixture_new();
@@ -153,9 +168,8 @@ static void dropped_ones_leave_room(void **state RBR_UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(many_at_once_are_all_in_the_air),
-        cmocka_unit_test(fewer_use_what_is_kept),
-        cmocka_unit_test(all_can_be_cancelled),
+        cmocka_unit_test(many_at_once_are_all_in_the_air), cmocka_unit_test(fewer_use_what_is_kept),
+        cmocka_unit_test(what_a_peak_opened_is_closed),    cmocka_unit_test(all_can_be_cancelled),
         cmocka_unit_test(dropped_ones_leave_room),
     };
     return cmocka_run_group_tests_name("http_line", tests, NULL, NULL);
