@@ -288,6 +288,7 @@ static void set_once(struct easy *e)
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, h->proxy); /* "": none, whatever the environment says */
+    SET(CURLOPT_NOPROXY, ""); /* as for the exceptions */
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);

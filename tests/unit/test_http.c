@@ -776,6 +776,29 @@ static void the_key_goes_into_the_header_only(void **state RBR_UNUSED)
     fixture_free(f);
 }
 
+static void the_environment_makes_no_exception_from_the_proxy(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    char proxy[64];
+    (void)snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%u", f->server.port);
+    const struct http_config config = {.reply_bytes_max = 1024,
+                                       .header_bytes_max = 1024,
+                                       .connect_timeout_us = SECOND,
+                                       .first_byte_timeout_us = SECOND,
+                                       .keep_alive_us = SECOND,
+                                       .proxy = str_z(proxy)};
+    http_free(f->http);
+    assert_int_equal(http_new(&f->loop, &config, &f->http, NULL), ERR_OK);
+    f->endpoint = endpoint_at(f, 1, "/ok", "");
+    (void)setenv("no_proxy", "127.0.0.1", 1);
+    (void)send_to(f, 0, f->endpoint, STR("{}"), SECOND);
+    run(f, SECOND);
+    (void)unsetenv("no_proxy");
+    assert_int_equal(f->results[0].outcome, TRANSPORT_REPLY);
+    assert_non_null(strstr(f->last_head, "POST http://127.0.0.1:1/ok "));
+    fixture_free(f);
+}
+
 static void a_cancelled_request_ends_soon_and_once(void **state RBR_UNUSED)
 {
     struct fixture *f = fixture_new(NULL);
@@ -974,6 +997,7 @@ int main(void)
         cmocka_unit_test(bodies_arrive_as_written),
         cmocka_unit_test(no_parts_are_a_get_and_the_next_is_a_post_again),
         cmocka_unit_test(the_key_goes_into_the_header_only),
+        cmocka_unit_test(the_environment_makes_no_exception_from_the_proxy),
         cmocka_unit_test(a_cancelled_request_ends_soon_and_once),
         cmocka_unit_test(a_request_cancelled_before_it_is_sent_ends),
         cmocka_unit_test(cancelling_from_done_loses_nobody),
