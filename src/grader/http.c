@@ -425,6 +425,7 @@ static void set_path(struct easy *e, const char *path)
     buf_init(&b, base.n + strlen(path) + 1);
     (void)buf_printf(&b, "%s%s", base.p, path);
     (void)curl_easy_setopt(e->curl, CURLOPT_URL, b.p);
+    (void)curl_easy_setopt(e->curl, CURLOPT_CURLU, NULL);
     buf_done(&b);
     e->endpoint = NULL;
 }
@@ -452,6 +453,7 @@ static void http_send(struct transport *t, struct transport_req *req)
     if (e->endpoint != req->endpoint) {
         e->endpoint = req->endpoint;
         (void)curl_easy_setopt(e->curl, CURLOPT_URL, e->endpoint->url);
+        (void)curl_easy_setopt(e->curl, CURLOPT_CURLU, e->endpoint->parsed);
         (void)curl_easy_setopt(e->curl, CURLOPT_CONNECT_TO, e->endpoint->connect_to);
         (void)curl_easy_setopt(e->curl, CURLOPT_UNIX_SOCKET_PATH, e->endpoint->socket);
         (void)curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, e->endpoint->headers);

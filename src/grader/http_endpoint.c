@@ -39,13 +39,15 @@ static enum err_code check_url(struct str url, struct err *err)
 }
 
 /* What curl itself thinks of it: host, port. */
-static enum err_code parse_url(const char *url, struct err *err)
+static enum err_code parse_url(const char *url, CURLU **ret, struct err *err)
 {
     CURLU *u = curl_url();
     CURLUcode code = u != NULL ? curl_url_set(u, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
-    curl_url_cleanup(u);
-    if (code == CURLUE_OK)
+    if (code == CURLUE_OK) {
+        *ret = u;
         return ERR_OK;
+    }
+    curl_url_cleanup(u);
     return err_set(err, ERR_INVALID, "endpoint '%s': %s", url, curl_url_strerror(code));
 }
 
@@ -101,7 +103,7 @@ enum err_code endpoint_make(const struct http_endpoint_config *config,
         e->socket = mem_copy(config->url.p + strlen(LOCAL), config->url.n - strlen(LOCAL));
     e->url = mem_copy(b.p, b.n);
     buf_done(&b);
-    code = parse_url(e->url, err);
+    code = parse_url(e->url, &e->parsed, err);
     if (code != ERR_OK) {
         endpoint_unmake(e);
         return code;
@@ -119,6 +121,7 @@ struct transport_endpoint *http_endpoint_at(struct transport_endpoint *named, co
     e->http = named->http;
     e->named = named;
     e->url = named->url;
+    e->parsed = named->parsed;
     e->base = named->base;
     e->headers = named->headers;
     (void)snprintf(text, sizeof(text), six ? "::[%s]:" : "::%s:", address);
@@ -130,17 +133,14 @@ struct transport_endpoint *http_endpoint_at(struct transport_endpoint *named, co
 
 bool http_endpoint_host(const struct transport_endpoint *e, char ret[HTTP_HOST_BYTES])
 {
-    CURLU *u = curl_url();
     char *host = NULL;
     struct in_addr number;
-    bool is_name = e->socket == NULL && u != NULL &&
-                   curl_url_set(u, CURLUPART_URL, e->url, 0) == CURLUE_OK &&
-                   curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] != '[' &&
-                   strlen(host) < HTTP_HOST_BYTES && inet_pton(AF_INET, host, &number) != 1;
+    bool is_name =
+        e->socket == NULL && curl_url_get(e->parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        host[0] != '[' && strlen(host) < HTTP_HOST_BYTES && inet_pton(AF_INET, host, &number) != 1;
     if (is_name)
         memcpy(ret, host, strlen(host) + 1);
     curl_free(host);
-    curl_url_cleanup(u);
     return is_name;
 }
 
@@ -149,6 +149,7 @@ static void free_shared(struct transport_endpoint *e)
     for (struct curl_slist *s = e->headers; s != NULL; s = s->next)
         explicit_bzero(s->data, strlen(s->data));
     curl_slist_free_all(e->headers);
+    curl_url_cleanup(e->parsed);
     mem_free(e->url);
     mem_free(e->base);
 }

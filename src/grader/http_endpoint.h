@@ -12,6 +12,7 @@ struct transport_endpoint {
     struct http *http;
     struct transport_endpoint *named; /* whose url, base and headers it has; NULL: its own */
     char *url, *base, *shown; /* whole; without its path; as configured */
+    CURLU *parsed; /* the URL: curl would parse it and put it together again for each request */
     struct curl_slist *connect_to; /* instead of the URL's host; NULL: nothing */
     char *socket; /* of this machine instead of a host; NULL: none */
     struct curl_slist *headers;
