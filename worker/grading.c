@@ -60,14 +60,26 @@ enum err_code grading_check(const struct settings_grader *config, const struct p
     return err_wrap(err, "graders.%.*s", STR_ARGS(config->name));
 }
 
+/* The API key, from where the settings say; empty when they name none. */
+static enum err_code read_key(const struct settings_grader *config, char out[API_KEY_MAX],
+                              struct err *err)
+{
+    const char *where = config->api_key_file.n > 0 ? "api_key_file" : "api_key_env";
+    enum err_code code = ERR_OK;
+    out[0] = '\0';
+    if (config->api_key_file.n > 0)
+        code = settings_read_secret(config->api_key_file, out, API_KEY_MAX, err);
+    else if (config->api_key_env.n > 0)
+        code = settings_env_secret(config->api_key_env, out, API_KEY_MAX, err);
+    return code == ERR_OK ? code : err_wrap(err, "graders.%.*s.%s", STR_ARGS(config->name), where);
+}
+
 enum err_code grading_endpoint(struct grading *g, const struct settings_grader *config,
                                struct str url, struct str path, struct transport_endpoint **ret,
                                struct err *err)
 {
-    char key[API_KEY_MAX] = "";
-    enum err_code code = ERR_OK;
-    if (config->api_key_file.n > 0)
-        code = settings_read_secret(config->api_key_file, key, sizeof(key), err);
+    char key[API_KEY_MAX];
+    enum err_code code = read_key(config, key, err);
     if (code == ERR_OK) {
         struct http_endpoint_config endpoint = {.url = url, .path = path, .api_key = str_z(key)};
         code = http_endpoint_new(g->http, &endpoint, ret, err);

@@ -111,7 +111,8 @@ enum err_code settings_env_secret(struct str name, char *out, size_t size, struc
     const char *value = getenv(z);
     mem_free(z);
     if (value == NULL)
-        return err_set(err, ERR_NOT_FOUND, "%.*s: no such environment variable", STR_ARGS(name));
+        return err_set(err, ERR_NOT_FOUND, "%.*s: no such environment variable; set it",
+                       STR_ARGS(name));
     size_t n = strlen(value);
     if (n >= size)
         return err_set(err, ERR_LIMIT, "%.*s: longer than %zu bytes", STR_ARGS(name), size - 1);

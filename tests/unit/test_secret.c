@@ -91,7 +91,7 @@ static void a_secret_variable_is_one_line(void **state RBR_UNUSED)
     } cases[] = {
         {"sk-abc", "sk-abc", NULL},
         {"0123456789abcde", "0123456789abcde", NULL},
-        {NULL, NULL, "RBR_TEST_KEY: no such environment variable"},
+        {NULL, NULL, "RBR_TEST_KEY: no such environment variable; set it"},
         {"", NULL, "RBR_TEST_KEY: empty; the secret is wanted, in one line"},
         {"0123456789abcdef", NULL, "RBR_TEST_KEY: longer than 15 bytes"},
         {"a b", NULL,
