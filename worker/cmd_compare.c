@@ -21,7 +21,7 @@ static const char doc[] =
     "  rbr compare v7.jsonl v8.jsonl\n"
     "  rbr compare v7.jsonl v8.jsonl --html v8.html\n"
     "  rbr compare -c config/worker.yaml topic:rewards topic:rewards.v8\n"
-    "  rbr compare -c config/worker.yaml 'topic:rewards[0,5000)' 'topic:rewards[5000,)' --json\n\n"
+    "  rbr compare 'topic:rewards[0,5000)' 'topic:rewards[5000,)' --json\n\n"
     "Exit code: 0 done, 1 failed, 2 wrong options or settings.";
 
 enum {

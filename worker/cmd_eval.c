@@ -20,12 +20,12 @@ static const char doc[] =
     "grader is the settings' first one or --grader; --judgments takes judgments that were made "
     "before, --use-labels the labels themselves.\v"
     "Examples:\n"
-    "  rbr eval --policy config/policies/safety.yaml --gold gold.jsonl --grader "
-    "http://127.0.0.1:8000 --model m --cache judgments\n"
-    "  rbr eval --policy config/policies/safety.yaml --gold gold.jsonl -c config/worker.yaml "
-    "--write-calibration calibration.yaml\n"
-    "  rbr eval --policy config/policies/safety.yaml --gold gold.jsonl --judgments scored.jsonl "
-    "--json\n\n"
+    "  rbr eval --policy config/policies/safety.yaml --gold gold.jsonl \\\n"
+    "    --grader http://127.0.0.1:8000 --model m --cache judgments\n"
+    "  rbr eval --policy config/policies/safety.yaml --gold gold.jsonl \\\n"
+    "    -c config/worker.yaml --write-calibration calibration.yaml\n"
+    "  rbr eval --policy config/policies/safety.yaml --gold gold.jsonl \\\n"
+    "    --judgments scored.jsonl --json\n\n"
     "With --cache, or cache.path in the settings, what was asked is kept: begun again after an "
     "interruption it goes on where it was. A grader that does not answer for 30 s ends it.\n\n"
     "Exit code: 0 done, 1 failed, 2 wrong options, settings or policy, 3 done with rows that were "
@@ -101,6 +101,7 @@ static error_t parse_output(int key, char *arg, struct argp_state *state)
             argp_error(state, "which labels? --gold FILE");
         else if ((a->grader != NULL) + (a->judgments != NULL) + a->use_labels > 1)
             argp_error(state, "one of --grader, --judgments and --use-labels, please");
+        options_model(state, a->model, a->grader);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -20,6 +20,12 @@ static const struct argp_option policy_list[] = {
     {0},
 };
 
+/* Where no settings are read. */
+static const struct argp_option policy_only_list[] = {
+    {"policy", KEY_POLICY, "FILE", 0, "policy file; again for an overlay", 0},
+    {0},
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
@@ -46,9 +52,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp settings_argp = {.options = option_list, .parser = parse};
 static const struct argp policies_argp = {.options = policy_list, .parser = parse};
+static const struct argp policies_only_argp = {.options = policy_only_list, .parser = parse};
 
 const struct argp_child options_settings[] = {{&settings_argp, 0, NULL, 0}, {0}};
-const struct argp_child options_policies[] = {{&policies_argp, 0, NULL, 0}, {0}};
+const struct argp_child options_policies[] = {{&policies_only_argp, 0, NULL, 0}, {0}};
 const struct argp_child options_all[] = {
     {&settings_argp, 0, NULL, 0}, {&policies_argp, 0, NULL, 0}, {0}};
 
@@ -61,11 +68,20 @@ error_t options_file(int key, char *arg, struct argp_state *state, const char **
         *file = arg;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which file? (- for standard input)");
+        argp_error(state, "which file?");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+void options_model(const struct argp_state *state, const char *model, const char *grader)
+{
+    if (model != NULL && grader == NULL)
+        argp_error(state,
+                   "--model goes with --grader; for the settings' grader say --set "
+                   "graders.0.model=%s",
+                   model);
 }
 
 /* A command's parser, its input and its children's. */

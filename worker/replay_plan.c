@@ -25,7 +25,8 @@ static const char doc[] =
     "  rbr replay plan -c worker.yaml --policy v8.yaml --output rewards.v8 > m.yaml\n"
     "  rbr replay plan -c worker.yaml --from 2026-01-15 --to 2026-01-16T12:00:00Z \\\n"
     "    --policy v8.yaml --policy weights.yaml --output rewards.v8 > m.yaml\n"
-    "  rbr replay plan -c worker.yaml --failed-only rewards --output rewards.again > m.yaml\n\n"
+    "  rbr replay plan -c worker.yaml --failed-only rewards \\\n"
+    "    --output rewards.again > m.yaml\n\n"
     "Exit code: 0 planned, 1 failed, or there is nothing to replay, 2 wrong options, settings or "
     "policy.";
 
@@ -63,7 +64,7 @@ static const struct argp_option option_list[] = {
     {"dead-letters", KEY_DEAD_LETTERS, "TOPIC", 0, "default: kafka.dead_letters", 0},
     {"restore-from", KEY_RESTORE_FROM, "TOPIC", 0,
      "rewards to take judgments from; again for more (default: kafka.output)", 0},
-    {"no-restore", KEY_NO_RESTORE, 0, 0, "from none", 0},
+    {"no-restore", KEY_NO_RESTORE, 0, 0, "take no judgments from rewards", 0},
     {"failed-only", KEY_FAILED_ONLY, "TOPIC", 0,
      "only records whose last reward in this topic failed and may be tried again", 0},
     {"sample", KEY_SAMPLE, "N", 0, "records to estimate from (default 1000); 0: no estimate", 0},

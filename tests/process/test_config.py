@@ -9,7 +9,8 @@ import yaml
 from worker import ROOT, rbr, settings
 
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
-COMMANDS = ("run", "demo", "score", "check", "tail", "produce", "grader")
+COMMANDS = re.findall(r'^    \{"(\w+)", cmd_', (ROOT / "worker" / "main.c").read_text(), re.MULTILINE)
+VERBS = [*([command] for command in COMMANDS), ["replay", "plan"], ["replay", "run"], ["replay", "status"]]
 
 
 def sound(**changes):
@@ -54,6 +55,8 @@ SETTINGS = {
     "a list where text is due": (changed(kafka={"group": ["a"]}), "kafka.group"),
     "a map where a list is due": (replaced("graders:\n- ", "graders:\n  "), "graders"),
     "plain http to another machine": (changed(grader={"endpoints": ["http://192.0.2.7:8000"]}), "insecure"),
+    "URL with the API's path": (changed(grader={"endpoints": ["http://127.0.0.1:8000/v1"]}), "no base URL; end it before /v1"),
+    "brokers by URL": (changed(kafka={"brokers": "http://127.0.0.1:9092"}), "is no broker; write host:port"),
     "no URL": (changed(grader={"endpoints": ["localhost:8000"]}), "http://"),
     "our own property": (changed(kafka={"properties": {"consumer": {"enable.auto.commit": "true"}}}), "enable.auto.commit"),
     "forbidden assignor": (changed(kafka={"properties": {"consumer": {
@@ -240,12 +243,17 @@ def test_shipped_settings_are_sound():
 # ---- help ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_an_example(command):
-    result = rbr(command, "--help")
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_help_has_an_example(verb):
+    result = rbr(*verb, "--help")
+    text, name = result.stdout.decode(), " ".join(verb)
     assert result.returncode == 0 and result.stderr == b""
-    assert re.search(rf"Examples?:\n  (.*\| )?rbr {command}\b", result.stdout.decode()), result.stdout.decode()
-    assert b"Usage: rbr " + command.encode() in result.stdout
+    examples = re.search(r"^Examples?:\n((?:  .+\n)+)", text, re.MULTILINE)[1]
+    assert re.match(rf"  (.*\| )?rbr {name}\b", examples), examples
+    assert f"Usage: rbr {name}" in text
+    # Each can be pasted as it stands.
+    for example in examples.replace("\\\n", "").splitlines():
+        assert re.match(r"  (\w+ \| )?rbr \w", example), example
 
 
 def test_help_lists_the_commands():
