@@ -170,14 +170,19 @@ static int check_settings(const struct arguments *a)
 /* With -c, as the settings' first grader is asked: key, TLS, chat template. */
 static int probe_server(const struct arguments *a)
 {
-    struct settings *s = a->options.file != NULL
-                             ? options_load_settings(&a->options, SETTINGS_NEED_GRADER)
-                             : options_grader_settings(a->url, a->model);
-    if (s == NULL)
-        return EXIT_USAGE;
-    bool ok = probe_url(&s->graders[0], str_z(a->url), str_z(a->model != NULL ? a->model : ""));
-    settings_free(s);
-    return ok ? EXIT_DONE : EXIT_FAILED;
+    struct settings *of_url = options_grader_settings(a->url, a->model), *of_file = NULL;
+    int exit_code = EXIT_USAGE;
+    if (of_url != NULL && a->options.file != NULL)
+        of_file = options_load_settings(&a->options, SETTINGS_NEED_GRADER);
+    const struct settings *s = a->options.file != NULL ? of_file : of_url;
+    if (of_url != NULL && s != NULL)
+        exit_code =
+            probe_url(&s->graders[0], str_z(a->url), str_z(a->model != NULL ? a->model : ""))
+                ? EXIT_DONE
+                : EXIT_FAILED;
+    settings_free(of_url);
+    settings_free(of_file);
+    return exit_code;
 }
 
 int cmd_check(int argc, char **argv)

@@ -69,6 +69,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
         return 0;
+    case ARGP_KEY_END:
+        options_model(state, d->model, d->grader);
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }

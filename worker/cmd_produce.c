@@ -55,13 +55,11 @@ static enum err_code write_lines(struct production *p, struct err *err)
     while (code == ERR_OK && lines_next(&p->lines, &line)) {
         struct record_origin origin = {.topic = STR("line"), .offset = (int64_t)p->lines.number};
         struct refusal refusal;
-        char text[256];
         arena_reset(&p->arena);
         struct record *r =
             record_decode(&p->arena, line, RECORD_JSON, &record_limits_default, &origin, &refusal);
         if (r == NULL) {
-            refusal_print(&refusal, text);
-            (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", p->lines.name, p->lines.number, text);
+            lines_say_refused(&p->lines, p->lines.number, &refusal);
             p->refused++;
             continue;
         }

@@ -14,12 +14,12 @@
 
 static const char doc[] =
     "Scores a JSONL file of completions (or - for standard input), one reward each, without Kafka. "
-    "The grader is the "
-    "settings' first one or --grader; without any, only checks and given labels count.\v"
+    "The grader is the settings' first one or --grader; without any, only checks and given labels "
+    "count.\v"
     "Examples:\n"
     "  rbr score config/demo/completions.jsonl\n"
-    "  rbr score --policy config/policies/safety.yaml --grader http://127.0.0.1:8000 --explain "
-    "one.jsonl\n"
+    "  rbr score --policy config/policies/safety.yaml \\\n"
+    "    --grader http://127.0.0.1:8000 --explain one.jsonl\n"
     "  rbr score --policy proposition_prompts.yaml --use-labels --jsonl gold.jsonl\n\n"
     "A grader that does not answer for 30 s ends it: what was scored by then is printed.\n\n"
     "Exit code: 0 done, 1 failed, 2 wrong options, settings or policy, 3 done with failures in the "
@@ -48,6 +48,8 @@ struct scoring {
     struct judged_file file;
     struct buf packed; /* the reward in hand */
     uint64_t scored, failed;
+    uint64_t unrouted; /* without a response type of the policy */
+    uint64_t unanswered; /* without a judgment that nobody was asked for */
     struct table *table;
 };
 
@@ -82,6 +84,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_EXPLAIN:
         a->output = OUTPUT_EXPLAIN;
+        return 0;
+    case ARGP_KEY_END:
+        options_model(state, a->model, a->grader);
         return 0;
     default:
         return options_file(key, arg, state, &a->input);
@@ -162,6 +167,8 @@ static void on_row(struct judged_file *j, struct judged_file_row *row)
     }
     s->scored++;
     s->failed += reward.status == STATUS_FAILED || reward.status == STATUS_EXPIRED;
+    s->unrouted += reward.reason == REASON_NO_POLICY;
+    s->unanswered += reward.reason == REASON_MISSING_INPUT;
     print(s, row, &reward);
 }
 
@@ -171,6 +178,24 @@ static void start_output(struct scoring *s)
     if (s->args->output == OUTPUT_TABLE)
         s->table = table_new();
     buf_init(&s->packed, 16u << 20);
+}
+
+/* What is probably not meant, and what to do about it. */
+static void advise(const struct scoring *s)
+{
+    const struct policy *p = s->file.grading.policy;
+    if (s->unrouted > 0) {
+        (void)fprintf(stderr, "%" PRIu64 " with no response type of the policy; it has",
+                      s->unrouted);
+        for (size_t i = 0; i < p->n_response_types; i++)
+            (void)fprintf(stderr, "%s %.*s", i > 0 ? "," : "", STR_ARGS(p->response_types[i].name));
+        (void)fputc('\n', stderr);
+    }
+    if (s->unanswered > 0)
+        (void)fprintf(stderr, "%" PRIu64 " without an answer to all questions; %s\n", s->unanswered,
+                      s->args->use_labels
+                          ? "label them, or ask a grader instead of --use-labels"
+                          : "name a grader with --grader URL, or settings with -c FILE");
 }
 
 static void end_output(struct scoring *s)
@@ -185,6 +210,7 @@ static void end_output(struct scoring *s)
                   s->scored, s->failed, s->file.refused, s->file.questions, s->file.seconds);
     if (s->file.spent[0] != '\0')
         (void)fprintf(stderr, "%s\n", s->file.spent);
+    advise(s);
 }
 
 /* ---- set-up -----------------------------------------------------------------------------------

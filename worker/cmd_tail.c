@@ -44,7 +44,8 @@ struct arguments {
 };
 
 static const struct argp_option option_list[] = {
-    {"from", KEY_FROM, "beginning|end", 0, "where to start (default: beginning)", 0},
+    {"from", KEY_FROM, "beginning|end", 0,
+     "where to start (default: beginning); from the end on it follows", 0},
     {"follow", 'f', 0, 0, "do not stop at the end; wait for more", 0},
     {"count", KEY_COUNT, "N", 0, "stop after N records", 0},
     {"json", KEY_JSON, 0, 0, "one JSON object a line", 0},
@@ -262,6 +263,8 @@ static enum err_code read_topic(const struct arguments *a, struct kafka_reader *
             break;
         }
     }
+    if (code == ERR_OK && n == 0 && stopped == 0)
+        (void)fprintf(stderr, "rbr tail: no record in the topic yet; --follow waits for some\n");
     buf_done(&printer.text);
     arena_done(&printer.arena);
     return code;

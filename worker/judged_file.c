@@ -11,16 +11,6 @@ static void on_judged(struct judge_req *req)
     CONTAINER_OF(req, struct judged_file_row, judge)->done = true;
 }
 
-static void say_refused(struct judged_file *f, struct judged_file_row *row,
-                        const struct refusal *refusal)
-{
-    char text[256];
-    refusal_print(refusal, text);
-    (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", f->input, row->line, text);
-    f->refused++;
-    row->done = true;
-}
-
 /* Reads one line into a row; false at the end of the file. */
 static bool read_row(struct judged_file *f)
 {
@@ -37,7 +27,9 @@ static bool read_row(struct judged_file *f)
     row->record =
         record_decode(&row->arena, line, RECORD_JSON, &record_limits_default, &origin, &refusal);
     if (row->record == NULL) {
-        say_refused(f, row, &refusal);
+        lines_say_refused(&f->in, row->line, &refusal);
+        f->refused++;
+        row->done = true;
         return true;
     }
     row->judge = (struct judge_req){.record = row->record,

@@ -24,6 +24,10 @@ struct options {
 /* Children of a command's argp: -c FILE and --set KEY=VALUE; --policy FILE; all of these. */
 extern const struct argp_child options_settings[], options_policies[], options_all[];
 
+/* At ARGP_KEY_END of a command with --grader and --model: refuses a model without a grader, which
+ * would be sent to nobody. */
+void options_model(const struct argp_state *state, const char *model, const char *grader);
+
 /* The end of the parser of a command that takes one FILE: takes it, or says what is wrong. */
 error_t options_file(int key, char *arg, struct argp_state *state, const char **file);
 

@@ -17,6 +17,7 @@ struct call {
     struct transport_req req;
     struct arena *arena;
     int status; /* 0: no reply */
+    struct err *err; /* why there is none */
     struct str body;
     bool done;
 };
@@ -25,6 +26,8 @@ static void on_reply(struct transport_req *req)
 {
     struct call *c = CONTAINER_OF(req, struct call, req);
     c->status = req->outcome == TRANSPORT_REPLY ? req->status : 0;
+    if (c->status == 0)
+        (void)err_set(c->err, ERR_UNAVAILABLE, "%s", req->detail);
     if (!arena_copy(c->arena, req->body, &c->body))
         c->status = 0;
     c->done = true;
@@ -38,22 +41,21 @@ static int64_t maintain(void *arg)
     return CLOCK_NEVER;
 }
 
-/* The reply's JSON, or NULL; `body` n == 0: a GET. */
+/* The reply's JSON, or NULL; `body` n == 0: a GET. *ret_status 0: no reply, and *err says why. */
 static const struct json *call(const struct settings_grader *grader, struct str url,
                                const struct policy *policy, const char *path, struct str body,
-                               struct arena *arena, int *ret_status)
+                               struct arena *arena, int *ret_status, struct err *err)
 {
     struct settings_grader one = *grader;
-    struct call c = {.arena = arena};
+    struct call c = {.arena = arena, .err = err};
     struct transport_endpoint *endpoint = NULL;
     struct json_fault fault;
-    struct err err;
     one.endpoints.items = &url;
     one.endpoints.n = 1;
     *ret_status = 0;
-    if (grading_init(&c.grading, policy, &one, maintain, &c, &err) != ERR_OK)
+    if (grading_init(&c.grading, policy, &one, maintain, &c, err) != ERR_OK)
         return NULL;
-    if (grading_endpoint(&c.grading, &one, url, str_z(path), &endpoint, &err) == ERR_OK) {
+    if (grading_endpoint(&c.grading, &one, url, str_z(path), &endpoint, err) == ERR_OK) {
         c.req = (struct transport_req){.endpoint = endpoint,
                                        .parts = &body,
                                        .n_parts = body.n > 0 ? 1 : 0,
@@ -77,13 +79,14 @@ struct probing {
     struct str url;
     struct known question;
     struct arena arena;
+    struct err err; /* why the last request got no reply */
     char ids[2 * IDS_MAX][ID_DIGITS];
     struct str id_items[2 * IDS_MAX];
 };
 
 static const struct json *ask(struct probing *p, const char *path, struct str body, int *status)
 {
-    return call(&p->grader, p->url, p->question.policy, path, body, &p->arena, status);
+    return call(&p->grader, p->url, p->question.policy, path, body, &p->arena, status, &p->err);
 }
 
 /* False: nobody answers. */
@@ -98,11 +101,13 @@ static bool find_model(struct probing *p, struct str wanted)
         p->grader.model = id->string;
     if (p->grader.model.n == 0)
         p->grader.model = STR("default");
+    if (status == 0) {
+        (void)printf("  no answer: %s; does it run, and is the address right?\n", p->err.msg);
+        return false;
+    }
     (void)printf("  model           %.*s%s\n", STR_ARGS(p->grader.model),
-                 id != NULL    ? ""
-                 : status == 0 ? " (no answer)"
-                               : " (the server names none)");
-    return status != 0;
+                 id != NULL ? "" : " (the server names none)");
+    return true;
 }
 
 /* The one token of a word, by whichever of three interfaces the server has; false: none or more. */
@@ -318,7 +323,7 @@ bool probe_url(const struct settings_grader *grader, struct str url, struct str 
     }
     if (best != NULL)
         print_settings(&p, best);
-    else
+    else if (answers)
         (void)printf("  no dialect gives probabilities\n");
     known_done(&p.question);
     arena_done(&p.arena);

@@ -77,9 +77,14 @@ static enum err_code read_labels(const struct policy *policy, const struct recor
         labels[at] = k->probability;
         any = true;
     }
-    return any ? ERR_OK
-               : err_set(err, ERR_INVALID,
-                         "no labels; give them as propositions: {NAME: true or false}");
+    if (any)
+        return ERR_OK;
+    if (record->n_known > 0)
+        return err_set(err, ERR_INVALID,
+                       "no label of a proposition of the policy, which has no '%.*s'; is it the "
+                       "right policy?",
+                       STR_ARGS(record->known[0].name));
+    return err_set(err, ERR_INVALID, "no labels; give them as propositions: {NAME: true or false}");
 }
 
 static void add_answer(struct eval_answers *to, double used, double asked, bool truth)

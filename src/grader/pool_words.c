@@ -1,6 +1,7 @@
 #include "grader/pool_words.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "obs/log.h"
 
@@ -20,11 +21,23 @@ static double seconds(int64_t us)
 
 static const char hangs[] = "it takes requests and does not answer: look at its load and its log";
 
+/* By the words of OpenSSL and libcurl; others mean a server that is not there. */
+static const char *advice_on_connecting(const char *detail)
+{
+    if (strstr(detail, "wrong version number") != NULL)
+        return "it answers without TLS: begin its URL with http://";
+    if (strstr(detail, "certificate problem") != NULL)
+        return "name who signed its certificate in tls.ca_file";
+    if (strstr(detail, "certificate required") != NULL)
+        return "show it one, tls.certificate_file";
+    return "does it run, and is the address right?";
+}
+
 static const char *advice(const struct transport_req *req)
 {
     switch (req->outcome) {
     case TRANSPORT_CONNECT:
-        return "does it run, and is the address right?";
+        return advice_on_connecting(req->detail);
     case TRANSPORT_TIMEOUT:
     case TRANSPORT_CANCELLED:
         return hangs;
@@ -36,7 +49,9 @@ static const char *advice(const struct transport_req *req)
     switch (req->status) {
     case 401:
     case 403:
-        return "check api_key_file";
+        return "check its key: api_key_file or api_key_env";
+    case 404:
+        return "check its URL and the model's name, see rbr check --probe";
     case 429:
         return "its rate limit is used up";
     default:

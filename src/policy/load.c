@@ -49,7 +49,9 @@ static struct yaml *read_file(struct loader *l, const struct policy_file *in)
     struct yaml_file *file = arena_array(&l->arena, 1, sizeof(*file));
     *file = (struct yaml_file){in->name, in->text};
     if (in->text.p == NULL && yaml_read(&l->arena, in->name, &file->text, &err) != ERR_OK) {
-        findings_add(l->findings, SEVERITY_ERROR, in->name, "%s", err.msg);
+        struct str why = str_z(err.msg); /* it begins with the name */
+        findings_add(l->findings, SEVERITY_ERROR, in->name, "%s",
+                     str_sub(why, in->name.n + 2, why.n).p);
         return NULL;
     }
     struct yaml *y = yaml_parse(&l->arena, file, &fault);
@@ -58,6 +60,9 @@ static struct yaml *read_file(struct loader *l, const struct policy_file *in)
         loader_error(l, &at, "%s", fault.text);
     } else if (y->kind != YAML_MAP) {
         loader_error(l, y, "a policy file is a map of sections");
+        return NULL;
+    } else if (yaml_get(y, STR("kafka")) != NULL || yaml_get(y, STR("graders")) != NULL) {
+        loader_error(l, y, "these are a worker's settings, not a policy; name them with -c FILE");
         return NULL;
     }
     return y;

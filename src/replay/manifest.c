@@ -47,7 +47,9 @@ static bool known_keys(struct reader *r, const struct yaml *map, const char *con
             i++;
         const struct yaml key = {.line = y->key_line, .column = y->key_column};
         if (keys[i] == NULL)
-            return fail(r, &key, "a manifest of this version has no such key here");
+            return fail(r, &key,
+                        "a manifest of this version has no such key here; is it what rbr replay "
+                        "plan wrote?");
     }
     return true;
 }

@@ -224,6 +224,12 @@ static bool parse(struct loading *l, const struct str *text)
     }
     if (l->root->line == 0)
         l->root->line = l->root->column = 1;
+    if (yaml_get(l->root, STR("simple_propositions")) != NULL ||
+        yaml_get(l->root, STR("completion_classes")) != NULL) {
+        problem(l, l->root,
+                "this is a policy, not settings; name it in policy.files, or with --policy FILE");
+        return false;
+    }
     return true;
 }
 

@@ -63,6 +63,8 @@ static bool check_topic(struct loading *l, const struct field *f, const struct y
 static bool is_broker(struct str s)
 {
     s = str_trim(s);
+    if (str_has_prefix(s, STR("http://")) || str_has_prefix(s, STR("https://")))
+        return false; /* what answers there is no broker */
     size_t scheme = str_find(s, STR("://"), 0);
     if (scheme != SIZE_MAX)
         s = str_sub(s, scheme + 3, s.n);
@@ -125,6 +127,13 @@ static struct str resolve(struct loading *l, struct str path)
     return (struct str){p, l->folder.n + path.n};
 }
 
+/* Is the API's version in it, as in http://HOST:PORT/v1/chat/completions? */
+static bool names_version(struct str url)
+{
+    size_t at = str_find(url, STR("/v1"), 0);
+    return at != SIZE_MAX && (at + 3 == url.n || url.p[at + 3] == '/');
+}
+
 static bool check_url(struct loading *l, const struct field *f, const struct yaml *y)
 {
     struct str url = y->text;
@@ -147,6 +156,8 @@ static bool check_url(struct loading *l, const struct field *f, const struct yam
         why = "name a host: http://HOST:PORT";
     else if (str_find(url, STR("?"), 0) != SIZE_MAX || str_find(url, STR("#"), 0) != SIZE_MAX)
         why = "remove what follows ? or #: a path is added to it";
+    else if (f->type == FIELD_URLS && names_version(url))
+        why = "end it before /v1: the dialect's path, which begins with that, is added to it";
     for (size_t i = 0; i < url.n; i++)
         if (url.p[i] == ' ')
             why = "remove the space in it";

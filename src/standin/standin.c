@@ -292,7 +292,8 @@ static enum err_code listen_on(const struct standin_config *config, int *ret_fd,
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, (const struct sockaddr *)&address, n) != 0 || listen(fd, BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &n) != 0) {
-        rc = err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %u: %s; choose another port",
+        rc = err_set(err, ERR_UNAVAILABLE,
+                     "cannot listen on %s port %u: %s; choose another address or port",
                      config->address, config->port, strerror(errno));
         (void)close(fd);
         return rc;

@@ -91,7 +91,9 @@ static void what_is_wrong_has_its_place(void **state RBR_UNUSED)
         {"id: \"20260115-a.b_c\"", "id: a b",
          "m:3:5: may have letters, digits, dots, underscores and dashes only"},
         {"id: \"20260115-a.b_c\"", "id: [a]", "m:3:1: is no text"},
-        {"created:", "crated:", "m:4:1: a manifest of this version has no such key here"},
+        {"created:", "crated:",
+         "m:4:1: a manifest of this version has no such key here; is it what rbr replay plan "
+         "wrote?"},
         {"output: \"rewards.v8\"", "output: completions",
          "m:1:1: input, output and dead_letters must be three topics"},
         {"output: \"rewards.v8\"", "output: dead-letters",

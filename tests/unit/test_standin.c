@@ -609,7 +609,7 @@ static void an_address_that_cannot_be_used_is_named(void **state RBR_UNUSED)
     struct standin_config config = {.address = "127.0.0.1", .port = standin_port(s)};
     struct err err = {0};
     assert_int_equal(standin_new(&config, &second, &err), ERR_UNAVAILABLE);
-    assert_non_null(strstr(err.msg, "choose another port"));
+    assert_non_null(strstr(err.msg, "choose another address or port"));
     config.address = "localhost";
     assert_int_equal(standin_new(&config, &second, &err), ERR_INVALID);
     assert_non_null(strstr(err.msg, "'localhost'"));
