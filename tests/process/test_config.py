@@ -240,6 +240,27 @@ def test_shipped_settings_are_sound():
         assert result.returncode == 0, (file, result.stderr)
 
 
+def blocks(page):
+    """The settings that a page shows, indented."""
+    sections = "kafka|policy|graders|limits|state|cache|canary|log"
+    for block in re.findall(r"(?:^    .*\n)+", page.read_text(), re.MULTILINE):
+        text = re.sub("^    ", "", block, flags=re.MULTILINE)
+        if re.match(f"(?:{sections}):", text):
+            yield yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda f: f.name)
+def test_settings_that_the_docs_show_are_sound(page, tmp_path):
+    (tmp_path / "canaries.jsonl").write_text((ROOT / "config" / "canaries.jsonl").read_text())
+    for n, shown in enumerate(blocks(page)):
+        whole = {"kafka": {"brokers": "127.0.0.1:9"}, "policy": {"files": [str(ROOT / "config" / "policies" / "safety.yaml")]},
+                 "graders": [{"model": "m", "endpoints": ["http://127.0.0.1:9"]}]} | shown
+        file = tmp_path / f"{n}.yaml"
+        file.write_text(yaml.safe_dump(whole, sort_keys=False))
+        result = rbr("check", "-c", file)
+        assert result.returncode == 0, (shown, result.stderr)
+
+
 # ---- help ------------------------------------------------------------------------------------------
 
 

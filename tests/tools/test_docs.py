@@ -1,5 +1,6 @@
 """The docs name what exists, and all of it."""
 
+import fnmatch
 import pathlib
 import re
 
@@ -56,3 +57,12 @@ def test_commands_verbs_and_files_exist(page):
         assert verb in VERBS, f"./dev {verb}"
     for path in re.findall(r"(?:^|[\s(`])((?:src|docs|config|proto|tools|docker|worker)/[\w./-]*\.\w+)", text):
         assert (ROOT / path.rstrip(".")).exists() or "NAME" in path, path
+
+
+def test_the_architecture_names_files_that_are_there():
+    """A bare name, or the end of a path, in backquotes; NAME stands for any."""
+    there = ["/" + p.relative_to(ROOT).as_posix() for d in ("src", "worker", "tests", "docs") for p in (ROOT / d).rglob("*.*")]
+    named = re.findall(r"`([\w/.*-]+\.(?:[chm]|md|py))`", (ROOT / "ARCHITECTURE.md").read_text())
+    assert len(named) > 60
+    missing = [n for n in named if "NAME" not in n and not any(fnmatch.fnmatchcase(f, "*/" + n) for f in there)]
+    assert not missing
