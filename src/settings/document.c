@@ -25,12 +25,13 @@ static const char opening[] =
     "  of 1000.\n"
     "- A path is taken from the folder of the settings file, also in `--set`.\n"
     "- A line without a value (`instance_id:`) is as good as none.\n"
+    "- Settings are read at the start; a change takes a restart.\n"
     "\n"
-    "Secrets: an API key is read from a file that other users cannot open. Passwords among the "
-    "librdkafka properties come\n"
-    "from the environment (`sasl.password: ${KAFKA_PASSWORD}`), never from the command line; the "
-    "dump "
-    "does not show them.\n"
+    "Secrets: an API key is read from a file that other users cannot open, or from the environment "
+    "variable that `api_key_env`\n"
+    "names. Passwords among the librdkafka properties come from the environment (`sasl.password: "
+    "${KAFKA_PASSWORD}`), never from the\n"
+    "command line; the dump does not show them.\n"
     "\n"
     "These properties are rbr's own and refused in `kafka.properties`: `bootstrap.servers`, "
     "`group.id`, "
@@ -68,7 +69,7 @@ static void print_field(struct buf *out, const struct field *f)
     print_default(out, f);
     (void)buf_append_z(out, " | ");
     print_range(out, f);
-    (void)buf_printf(out, " | %s | %s |\n", f->reloadable ? "reload" : "start", f->doc);
+    (void)buf_printf(out, " | %s |\n", f->doc);
 }
 
 bool settings_document(struct buf *out)
@@ -77,8 +78,8 @@ bool settings_document(struct buf *out)
     for (size_t s = 0; s < n_field_sections; s++) {
         const struct field_section *section = &field_sections[s];
         (void)buf_printf(out,
-                         "\n## %s\n%s\n\n| key | type | default | range | read at | meaning |\n"
-                         "|---|---|---|---|---|---|\n",
+                         "\n## %s\n%s\n\n| key | type | default | range | meaning |\n"
+                         "|---|---|---|---|---|\n",
                          section->name, section->doc);
         for (size_t i = 0; i < n_fields; i++)
             if (str_eq(field_key_below(&fields[i], (struct str){0}), str_z(section->name)))

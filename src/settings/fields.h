@@ -1,5 +1,5 @@
 /* The table of fields: every setting there is, once. Reading, range checks, the dump,
- * docs/settings.md and the JSON Schema all walk it. Private to settings/. */
+ * docs/settings.md and the JSON Schema all walk it. Private to settings/. Pure. */
 #ifndef RBR_SETTINGS_FIELDS_H
 #define RBR_SETTINGS_FIELDS_H
 
@@ -36,7 +36,6 @@ struct field {
     enum field_type type;
     size_t offset; /* in struct settings; of graders[]: in struct settings_grader */
     unsigned required; /* for these needs (enum settings_need); FIELD_REQUIRED: always */
-    bool reloadable; /* takes effect without a restart */
     const char *initial; /* the default, as one would write it; NULL: none */
     const char *min, *max; /* likewise; of a list: how many items */
     const char *words[FIELD_WORDS_MAX];
