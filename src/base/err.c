@@ -35,19 +35,9 @@ enum err_code err_wrap(struct err *err, const char *fmt, ...)
 enum err_class err_class(enum err_code code)
 {
     static const enum err_class classes[] = {
-#define X(name, class, text) [ERR_##name] = ERR_CLASS_##class,
+#define X(name, class) [ERR_##name] = ERR_CLASS_##class,
         ERR_CODES(X)
 #undef X
     };
     return (size_t)code < ARRAY_LEN(classes) ? classes[code] : ERR_CLASS_FATAL;
-}
-
-const char *err_text(enum err_code code)
-{
-    static const char *const texts[] = {
-#define X(name, class, text) [ERR_##name] = text,
-        ERR_CODES(X)
-#undef X
-    };
-    return (size_t)code < ARRAY_LEN(texts) ? texts[code] : "unknown error";
 }

@@ -16,26 +16,25 @@ enum err_class {
     ERR_CLASS_FATAL, /* this process cannot go on */
 };
 
-/* code, class, text */
+/* code, class */
 #define ERR_CODES(X)                                                                               \
-    X(OK, NONE, "ok")                                                                              \
-    X(INVALID, PERMANENT, "invalid input")                                                         \
-    X(RANGE, PERMANENT, "value out of range")                                                      \
-    X(LIMIT, PERMANENT, "limit reached")                                                           \
-    X(NOT_FOUND, PERMANENT, "not found")                                                           \
-    X(UNSUPPORTED, PERMANENT, "not supported")                                                     \
-    X(IO, TRANSIENT, "input/output error")                                                         \
-    X(TIMEOUT, TRANSIENT, "timed out")                                                             \
-    X(UNAVAILABLE, TRANSIENT, "not available")                                                     \
-    X(BUSY, TRANSIENT, "busy")                                                                     \
-    X(CANCELLED, TRANSIENT, "cancelled")                                                           \
-    X(KAFKA, TRANSIENT, "Kafka error")                                                             \
-    X(FENCED, FATAL, "fenced by another process with the same identity")                           \
-    X(DENIED, FATAL, "not authorised")                                                             \
-    X(INTERNAL, FATAL, "internal error")
+    X(OK, NONE)                                                                                    \
+    X(INVALID, PERMANENT) /* what was given is wrong */                                            \
+    X(RANGE, PERMANENT)                                                                            \
+    X(LIMIT, PERMANENT) /* a maximum is reached */                                                 \
+    X(NOT_FOUND, PERMANENT)                                                                        \
+    X(UNSUPPORTED, PERMANENT)                                                                      \
+    X(IO, TRANSIENT)                                                                               \
+    X(TIMEOUT, TRANSIENT)                                                                          \
+    X(UNAVAILABLE, TRANSIENT)                                                                      \
+    X(BUSY, TRANSIENT)                                                                             \
+    X(KAFKA, TRANSIENT)                                                                            \
+    X(FENCED, FATAL) /* by another process with the same identity */                               \
+    X(DENIED, FATAL)                                                                               \
+    X(INTERNAL, FATAL)
 
 enum err_code {
-#define X(code, class, text) ERR_##code,
+#define X(code, class) ERR_##code,
     ERR_CODES(X)
 #undef X
 };
@@ -53,6 +52,5 @@ enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
 enum err_code err_wrap(struct err *err, const char *fmt, ...) RBR_PRINTF(2, 3);
 
 enum err_class err_class(enum err_code code);
-const char *err_text(enum err_code code); /* the text of the code alone; static */
 
 #endif

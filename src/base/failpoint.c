@@ -22,11 +22,6 @@ static const char *const acts[] = {
     [FAILPOINT_DELAY] = "delay",
 };
 
-const char *failpoint_name(enum failpoint point)
-{
-    return names[point];
-}
-
 /* ---- the text ---------------------------------------------------------------------------------
  */
 

@@ -83,8 +83,6 @@ struct failpoint_plan {
     struct rng rng;
 };
 
-const char *failpoint_name(enum failpoint point);
-
 /* `text` is empty: nothing happens anywhere. */
 enum err_code failpoint_parse(struct str text, struct failpoint_plan *ret,
                               struct err *err) RBR_MUST_CHECK;

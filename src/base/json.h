@@ -7,8 +7,8 @@
  * control characters, trailing text, nesting above 32. No C library in Debian 12 refuses all of
  * these (docs/adr/0002).
  *
- * Writing: json_escape appends the inside of a string literal; json_write a whole value.
- * No thread affinity; no I/O. */
+ * Writing: json_escape appends the inside of a string literal, json_quote all of it, json_number a
+ * number. Pure. */
 #ifndef RBR_BASE_JSON_H
 #define RBR_BASE_JSON_H
 

@@ -3,7 +3,8 @@
  * Blocks of all sizes come and go, and malloc keeps the pages of those that went: without this,
  * resident memory is half as much again as what is held after some hours of mixed records. Large
  * blocks are made to go straight back to the system, and the free pages among small ones can be
- * given back when there are too many. For glibc. */
+ * given back when there are too many. For glibc.
+ * Loop thread. */
 #ifndef RBR_BASE_RESIDENT_H
 #define RBR_BASE_RESIDENT_H
 

@@ -1,4 +1,5 @@
-/* Seeded pseudo-random numbers (xoshiro256**): jitter, and tests that replay. Not for secrets. */
+/* Seeded pseudo-random numbers (xoshiro256**): jitter, and tests that replay. Not for secrets. One
+ * thread per generator. */
 #ifndef RBR_BASE_RNG_H
 #define RBR_BASE_RNG_H
 

@@ -1,5 +1,5 @@
 /* State machines: a table of states with their allowed next states. sm_move asserts that the edge
- * is in the table, so that a wrong transition stops a test at the line that made it. */
+ * is in the table, so that a wrong transition stops a test at the line that made it. Pure. */
 #ifndef RBR_BASE_SM_H
 #define RBR_BASE_SM_H
 

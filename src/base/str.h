@@ -1,5 +1,6 @@
 /* Text as pointer and length. Model text, ids and labels are always `struct str`: they may hold
- * NUL, so the str* functions of libc never see them. A `struct str` does not own its bytes. */
+ * NUL, so the str* functions of libc never see them. A `struct str` does not own its bytes. Pure.
+ */
 #ifndef RBR_BASE_STR_H
 #define RBR_BASE_STR_H
 

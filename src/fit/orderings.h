@@ -6,7 +6,8 @@
  *     hard_refuse: {perfect: 2}                  hinge margin of pairs with this better label; 1
  *
  * Labels that no list relates are not compared, not even by way of a third. Without a file the
- * labels are the policy's classes, best first. Immutable after loading. */
+ * labels are the policy's classes, best first. Lifecycle: orderings_of_classes or orderings_load,
+ * read only, orderings_done. Pure, but for the file. */
 #ifndef RBR_FIT_ORDERINGS_H
 #define RBR_FIT_ORDERINGS_H
 

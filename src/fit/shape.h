@@ -1,4 +1,4 @@
-/* What the lines of JSON that fit/ reads have in common. Private to fit/. */
+/* What the lines of JSON that fit/ reads have in common. Private to fit/. Pure. */
 #ifndef RBR_FIT_SHAPE_H
 #define RBR_FIT_SHAPE_H
 

@@ -1,4 +1,5 @@
-/* What one reply says about one question: a probability, or the typed reason why there is none. */
+/* What one reply says about one question: a probability, or the typed reason why there is none.
+ * Pure. */
 #ifndef RBR_GRADER_ANSWER_H
 #define RBR_GRADER_ANSWER_H
 

@@ -1,4 +1,4 @@
-/* Lists of calls, linked in the calls: each is in one at most. */
+/* Lists of calls, linked in the calls: each is in one at most. Loop thread. */
 #ifndef RBR_GRADER_CALL_LIST_H
 #define RBR_GRADER_CALL_LIST_H
 

@@ -1,5 +1,5 @@
 /* Fixed pieces of requests, for the dialects' `frame`: written into a buffer, kept in the grader's
- * arena. */
+ * arena. Pure. */
 #ifndef RBR_GRADER_FRAME_H
 #define RBR_GRADER_FRAME_H
 

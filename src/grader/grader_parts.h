@@ -1,7 +1,7 @@
 /* What the files of a grader share: grader.c (lifecycle, words for others), group.c (groups: their
  * beginning, their time, their end), call.c (which list a call is in), warm.c (one goes ahead),
  * queue.c (which is sent next), join.c (one asks for several), dispatch.c (requests go out),
- * outcome.c (what came back means). Nobody else includes this.
+ * outcome.c (what came back means). Nobody else includes this. Loop thread.
  *
  * A call is the questions of one request, as many as the dialect takes, on their way to an answer.
  * A question that is answered, usably or not, leaves the call; the rest is tried again:

@@ -1,5 +1,5 @@
 /* A judgment: one proposition's probability for one completion, or the typed reason why there is
- * none. */
+ * none. Pure. */
 #ifndef RBR_GRADER_JUDGMENT_H
 #define RBR_GRADER_JUDGMENT_H
 

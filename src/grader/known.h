@@ -1,6 +1,6 @@
 /* Questions with known answers, for when the grader itself is in question: is it there, does it
  * answer, and sensibly? They are asked as any other, through prompt and dialect. Two propositions:
- * the first is true, the second is not. known_init ends the process when out of memory. */
+ * the first is true, the second is not. Lifecycle: known_init, read only, known_done. Pure. */
 #ifndef RBR_GRADER_KNOWN_H
 #define RBR_GRADER_KNOWN_H
 

@@ -1,5 +1,5 @@
 /* One record on its way through the pipeline: its memory, and what is made of it: a ruling of the
- * live policy, and one of the shadow policy where there is one. */
+ * live policy, and one of the shadow policy where there is one. Loop thread. */
 #ifndef RBR_PIPELINE_ITEM_H
 #define RBR_PIPELINE_ITEM_H
 

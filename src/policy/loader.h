@@ -1,5 +1,6 @@
 /* What the files of this folder share while a policy is being built: the merged YAML, the policy so
- * far, and the findings. Private to policy/. */
+ * far, and the findings. Private to policy/. One
+ * thread per load. */
 #ifndef RBR_POLICY_LOADER_H
 #define RBR_POLICY_LOADER_H
 

@@ -1,4 +1,4 @@
-/* What the decoders share. Private to record/. */
+/* What the decoders share. Private to record/. Pure. */
 #ifndef RBR_RECORD_DECODE_H
 #define RBR_RECORD_DECODE_H
 

@@ -1,5 +1,5 @@
 /* Why a record or a judgment has no number: the values of Status and Reason in proto/reward.proto.
- * A failure is never a number (promise P3); it is one of these. */
+ * A failure is never a number (promise P3); it is one of these. Pure. */
 #ifndef RBR_RECORD_REASON_H
 #define RBR_RECORD_REASON_H
 

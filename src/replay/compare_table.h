@@ -1,4 +1,4 @@
-/* What compare.c has joined and compare_report.c counts. Private to replay/. */
+/* What compare.c has joined and compare_report.c counts. Private to replay/. Pure. */
 #ifndef RBR_REPLAY_COMPARE_TABLE_H
 #define RBR_REPLAY_COMPARE_TABLE_H
 

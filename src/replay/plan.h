@@ -1,5 +1,5 @@
 /* Making a manifest: which offsets, of these which failed, and what judging them would take. Reads
- * topics; blocking. */
+ * topics; blocking, one thread. */
 #ifndef RBR_REPLAY_PLAN_H
 #define RBR_REPLAY_PLAN_H
 

@@ -1,4 +1,5 @@
-/* Probabilities of rules: what classes.c, features.c and explain.c share. Private to reward/. */
+/* Probabilities of rules: what classes.c, features.c and explain.c share. Private to reward/. Pure.
+ */
 #ifndef RBR_REWARD_CLASSES_H
 #define RBR_REWARD_CLASSES_H
 

@@ -1,6 +1,6 @@
 /* Any of our protobuf messages as text or JSON, by walking its descriptor: `rbr tail`, `rbr score
  * --json`. Bytes fields that are text (everything but digests) print as JSON strings; digests as
- * hex. */
+ * hex. Pure. */
 #ifndef RBR_REWARD_MESSAGE_H
 #define RBR_REWARD_MESSAGE_H
 

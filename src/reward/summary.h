@@ -1,4 +1,4 @@
-/* The few facts of a packed Reward that a table shows. */
+/* The few facts of a packed Reward that a table shows. Pure. */
 #ifndef RBR_REWARD_SUMMARY_H
 #define RBR_REWARD_SUMMARY_H
 

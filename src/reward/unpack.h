@@ -1,5 +1,5 @@
 /* A published reward's message with all its texts and lists in the caller's arena: what is read
- * from it needs no copies, and nothing is freed one by one. Private to reward/. */
+ * from it needs no copies, and nothing is freed one by one. Private to reward/. Pure. */
 #ifndef RBR_REWARD_UNPACK_H
 #define RBR_REWARD_UNPACK_H
 

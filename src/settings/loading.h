@@ -1,5 +1,5 @@
 /* What the files of this folder share while settings are being read: the YAML, the settings so far,
- * and the problems found. Private to settings/. */
+ * and the problems found. Private to settings/. One thread per load. */
 #ifndef RBR_SETTINGS_LOADING_H
 #define RBR_SETTINGS_LOADING_H
 

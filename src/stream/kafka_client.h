@@ -1,5 +1,6 @@
 /* What source, sink, reader and writer share of librdkafka: configuration, log lines, error
- * classes, headers. Private to stream/. */
+ * classes, headers. Private to stream/. Any thread, but for what says
+ * whose it is. */
 #ifndef RBR_STREAM_KAFKA_CLIENT_H
 #define RBR_STREAM_KAFKA_CLIENT_H
 

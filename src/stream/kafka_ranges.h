@@ -1,5 +1,5 @@
 /* Where in a topic something lies: offsets of each of its partitions, from moments, offsets or
- * ends. Blocking, for up to a minute. */
+ * ends. Blocking, for up to a minute. Any thread. */
 #ifndef RBR_STREAM_KAFKA_RANGES_H
 #define RBR_STREAM_KAFKA_RANGES_H
 

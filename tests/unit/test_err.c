@@ -35,18 +35,13 @@ static void long_messages_are_cut_not_overrun(void **state RBR_UNUSED)
     }
 }
 
-static void every_code_has_a_class_and_a_text(void **state RBR_UNUSED)
+static void every_code_has_a_class(void **state RBR_UNUSED)
 {
     assert_int_equal(err_class(ERR_OK), ERR_CLASS_NONE);
     assert_int_equal(err_class(ERR_INVALID), ERR_CLASS_PERMANENT);
     assert_int_equal(err_class(ERR_TIMEOUT), ERR_CLASS_TRANSIENT);
     assert_int_equal(err_class(ERR_FENCED), ERR_CLASS_FATAL);
     assert_int_equal(err_class((enum err_code)999), ERR_CLASS_FATAL);
-    assert_string_equal(err_text(ERR_OK), "ok");
-    assert_string_equal(err_text(ERR_KAFKA), "Kafka error");
-    assert_string_equal(err_text((enum err_code)999), "unknown error");
-    for (int code = ERR_OK; code <= ERR_INTERNAL; code++)
-        assert_true(strlen(err_text((enum err_code)code)) > 0);
 }
 
 int main(void)
@@ -55,7 +50,7 @@ int main(void)
         cmocka_unit_test(a_message_is_set_and_wrapped),
         cmocka_unit_test(no_err_is_fine),
         cmocka_unit_test(long_messages_are_cut_not_overrun),
-        cmocka_unit_test(every_code_has_a_class_and_a_text),
+        cmocka_unit_test(every_code_has_a_class),
     };
     return cmocka_run_group_tests_name("err", tests, NULL, NULL);
 }

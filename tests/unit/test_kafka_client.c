@@ -122,7 +122,7 @@ static void every_error_has_its_class(void **state RBR_UNUSED)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         enum err_code got = kafka_err_code(cases[i].theirs);
         if (got != cases[i].ours || err_class(got) != cases[i].class)
-            fail_msg("%s is %s", rd_kafka_err2name(cases[i].theirs), err_text(got));
+            fail_msg("%s is error code %d", rd_kafka_err2name(cases[i].theirs), got);
     }
 }
 
