@@ -20,7 +20,11 @@ static const char doc[] =
     "  rbr score config/demo/completions.jsonl\n"
     "  rbr score --policy config/policies/safety.yaml \\\n"
     "    --grader http://127.0.0.1:8000 --explain one.jsonl\n"
-    "  rbr score --policy proposition_prompts.yaml --use-labels --jsonl gold.jsonl\n\n"
+    "  rbr score --policy proposition_prompts.yaml --use-labels --jsonl gold.jsonl\n"
+    "  sampler | rbr score --policy mine.yaml \\\n"
+    "    --grader http://127.0.0.1:8000 --jsonl -\n\n"
+    "Rewards come in the order of the lines. Except in the table, each is printed when it is made, "
+    "also while the next line is waited for.\n\n"
     "A grader that does not answer for 30 s ends it: what was scored by then is printed.\n\n"
     "Exit code: 0 done, 1 failed, 2 wrong options, settings or policy, 3 done with failures in the "
     "data.";

@@ -11,11 +11,15 @@ static void on_judged(struct judge_req *req)
     CONTAINER_OF(req, struct judged_file_row, judge)->done = true;
 }
 
-/* Reads one line into a row; false at the end of the file. */
+/* Takes one line into a row; false when there is none, for now or at the end. */
 static bool read_row(struct judged_file *f)
 {
     struct str line;
-    if (!lines_next(&f->in, &line))
+    enum lines_got got = lines_get(&f->in, !f->watched, &line);
+    if (got == LINES_LATER)
+        readable_wait(&f->readable);
+    f->at_end = got == LINES_END;
+    if (got != LINES_LINE)
         return false;
     struct judged_file_row *row = &f->rows[f->next++ % JUDGED_FILE_ROWS];
     struct record_origin origin = {.topic = str_z(f->input), .offset = (int64_t)f->in.number};
@@ -81,6 +85,7 @@ static void drop_the_rest(struct judged_file *f)
 static int64_t maintain(void *arg)
 {
     struct judged_file *f = arg;
+    const uint64_t judged = f->judged;
     if (f->hopeless.code == ERR_OK && grading_is_hopeless(&f->grading, &f->hopeless))
         drop_the_rest(f);
     for (;;) {
@@ -89,10 +94,11 @@ static int64_t maintain(void *arg)
             if (row->record != NULL && !row->dropped)
                 hand_on(f, row);
         }
-        if (f->at_end || f->next - f->first == JUDGED_FILE_ROWS)
+        if (f->at_end || f->next - f->first == JUDGED_FILE_ROWS || !read_row(f))
             break;
-        f->at_end = !read_row(f);
     }
+    if (f->judged > judged)
+        (void)fflush(stdout);
     show_progress(f);
     if (f->at_end && f->first == f->next)
         loop_stop(&f->grading.loop);
@@ -109,6 +115,7 @@ static void judge_all(struct judged_file *f, const struct settings *settings)
     for (size_t i = 0; i < JUDGED_FILE_ROWS; i++)
         arena_init(&f->rows[i].arena,
                    record_limits_default.memory_bytes + 8 * record_limits_default.value_bytes);
+    f->watched = readable_init(&f->readable, &f->grading.loop, f->in.fd);
     f->started_us = clock_mono_us(&clock_real);
     loop_run(&f->grading.loop);
     f->seconds = (double)(clock_mono_us(&clock_real) - f->started_us) / 1e6;
@@ -116,6 +123,8 @@ static void judge_all(struct judged_file *f, const struct settings *settings)
         (void)fprintf(stderr, "\r\033[K"); /* the bar is longer than what follows */
     for (size_t i = 0; i < JUDGED_FILE_ROWS; i++)
         arena_done(&f->rows[i].arena);
+    if (f->watched)
+        readable_done(&f->readable);
     if (f->grading.grader != NULL)
         (void)spending_text(f->grading.grader, f->spent);
     grading_done(&f->grading);

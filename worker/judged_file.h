@@ -1,12 +1,14 @@
 /* The completions of a JSONL file judged, many at a time: what `rbr score` and `rbr eval` have in
- * common. Rows are handed on in the file's order. A grader that does not answer for 30 s ends it:
- * what was judged by then is handed on.
+ * common. Rows are handed on in the file's order, and what that prints is flushed at the end of the
+ * turn; a pipe that says nothing for a while holds up none that are read. A grader that does not
+ * answer for 30 s ends it: what was judged by then is handed on.
  *
  * The caller sets the first part of a zeroed struct judged_file (it is large: heap) and calls
  * judged_file_run, which blocks. Loop thread. */
 #ifndef RBR_WORKER_JUDGED_FILE_H
 #define RBR_WORKER_JUDGED_FILE_H
 
+#include "loop/readable.h"
 #include "worker/grading.h"
 #include "worker/lines.h"
 #include "worker/spending.h"
@@ -38,7 +40,8 @@ struct judged_file {
     char spent[SPENDING_TEXT_MAX]; /* what it used and cost, in words; "": there was none */
     /* private */
     struct lines in;
-    bool at_end;
+    struct readable readable;
+    bool watched, at_end; /* watched: it may have to be waited for */
     struct judged_file_row rows[JUDGED_FILE_ROWS]; /* ring: [first, next) by number */
     uint64_t first, next;
     int64_t started_us, next_progress_us;

@@ -1,20 +1,29 @@
 #include "worker/lines.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "loop/readable.h"
+
+enum { READ = 65536 }; /* bytes at a time, at least */
 
 enum err_code lines_open(struct lines *l, const char *path, struct err *err)
 {
-    *l = (struct lines){.name = path};
-    l->file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    if (l->file == NULL)
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    const bool is_file = strcmp(path, "-") != 0;
     struct stat st;
-    if (fstat(fileno(l->file), &st) != 0)
+    *l = (struct lines){.name = path};
+    l->fd = is_file ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    if (l->fd < 0)
+        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    l->is_open = is_file;
+    if (fstat(l->fd, &st) != 0)
         return ERR_OK;
     if (S_ISDIR(st.st_mode))
         return err_set(err, ERR_IO, "%s: %s", path, strerror(EISDIR));
@@ -25,26 +34,65 @@ enum err_code lines_open(struct lines *l, const char *path, struct err *err)
 
 void lines_close(struct lines *l)
 {
-    if (l->file != NULL && l->file != stdin)
-        (void)fclose(l->file);
-    free(l->text);
+    if (l->is_open)
+        (void)close(l->fd);
+    mem_free(l->text);
     *l = (struct lines){0};
+}
+
+/* Makes room behind what is not given out, and reads into it once. */
+static void fill(struct lines *l)
+{
+    ssize_t n;
+    if (l->from > 0)
+        memmove(l->text, l->text + l->from, l->to - l->from);
+    l->seen -= l->from;
+    l->to -= l->from;
+    l->from = 0;
+    mem_grow((void **)&l->text, &l->cap, l->to + READ, 1);
+    do
+        n = read(l->fd, l->text + l->to, l->cap - l->to);
+    while (n < 0 && errno == EINTR);
+    l->ended = n <= 0;
+    l->to += n > 0 ? (size_t)n : 0;
+    l->read += n > 0 ? n : 0;
+}
+
+/* A line from what was read: up to its end, or the last one as it is. */
+static bool cut(struct lines *l, struct str *ret)
+{
+    const struct str mark = STR("\xef\xbb\xbf");
+    const char *end = l->to > l->seen ? memchr(l->text + l->seen, '\n', l->to - l->seen) : NULL;
+    size_t next = end != NULL ? (size_t)(end - l->text) + 1 : l->to;
+    l->seen = next;
+    if (end == NULL && (!l->ended || l->from == l->to))
+        return false;
+    *ret = (struct str){l->text + l->from, next - l->from};
+    l->from = next;
+    if (++l->number == 1 && str_has_prefix(*ret, mark))
+        *ret = str_sub(*ret, mark.n, ret->n);
+    return true;
+}
+
+enum lines_got lines_get(struct lines *l, bool wait, struct str *ret)
+{
+    for (;;) {
+        while (cut(l, ret)) {
+            *ret = str_trim(*ret);
+            if (ret->n > 0)
+                return LINES_LINE;
+        }
+        if (l->ended)
+            return LINES_END;
+        if (!wait && !readable_now(l->fd))
+            return LINES_LATER;
+        fill(l);
+    }
 }
 
 bool lines_next(struct lines *l, struct str *ret)
 {
-    const struct str mark = STR("\xef\xbb\xbf");
-    ssize_t n;
-    while ((n = getline(&l->text, &l->cap, l->file)) >= 0) {
-        l->number++;
-        struct str line = {l->text, (size_t)n};
-        if (l->number == 1 && str_has_prefix(line, mark))
-            line = str_sub(line, mark.n, line.n);
-        *ret = str_trim(line);
-        if (ret->n > 0)
-            return true;
-    }
-    return false;
+    return lines_get(l, true, ret) == LINES_LINE;
 }
 
 static bool is_no_object(enum refusal_kind kind)
@@ -67,6 +115,6 @@ double lines_share(const struct lines *l)
 {
     if (l->bytes == 0)
         return NAN;
-    double share = (double)ftello(l->file) / (double)l->bytes;
+    double share = (double)(l->read - (int64_t)(l->to - l->from)) / (double)l->bytes;
     return share < 1 ? share : 1;
 }

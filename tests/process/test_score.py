@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import subprocess
+import threading
 
 import pytest
 
@@ -103,6 +104,37 @@ def test_standard_input(file, grader):
     result = rbr("score", "--policy", TINY, "--grader", grader.url, "--jsonl", "-", stdin=path.read_bytes())
     assert result.returncode == 0
     check_rows(lines(result), made, Policy(TINY))
+
+
+@pytest.mark.parametrize("seconds", [0, 0.3])
+def test_a_slow_producer_gets_each_reward_before_it_writes_on(file, grader, seconds):
+    """Also when the next line is there in part, and when the grader answers while nothing comes in."""
+    path, made = file
+    first, second, *rest = [line + b"\n" for line in path.read_bytes().splitlines()]
+    grader.delay(seconds)
+    with subprocess.Popen([binary(), "score", "--policy", TINY, "--grader", grader.url, "--jsonl", "-"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        ended = threading.Timer(20, process.kill)
+        ended.start()
+        rows = []
+        for text in (first + second[:70], second[70:], b"\n\n" + rest[0]):
+            process.stdin.write(text)
+            process.stdin.flush()
+            rows.append(json.loads(process.stdout.readline()))
+        out, _ = process.communicate(b"".join(rest[1:]))
+        ended.cancel()
+        assert process.returncode == 0
+    check_rows([*rows, *map(json.loads, out.splitlines())], made, Policy(TINY))
+
+
+def test_lines_of_any_length(grader, tmp_path):
+    """Longer than what is read at once, blank, ended by \\r\\n, and the last one by nothing; from a file and from a pipe."""
+    sizes = [10, 70_000, 400_000, *range(65_100, 65_160, 7), 1, 300_000]
+    texts = [json.dumps({"id": str(n), "response_type": "answer", "prompt": "u", "completion": "c" * size}) for n, size in enumerate(sizes)]
+    path = tmp_path / "in.jsonl"
+    path.write_bytes("".join(t + end for t, end in zip(texts, ["\r\n", "\n \n", "\n"] * len(texts))).rstrip().encode())
+    for result in (rbr("score", "--policy", TINY, "--jsonl", path), rbr("score", "--policy", TINY, "--jsonl", "-", stdin=path.read_bytes())):
+        assert [r["completion_id"] for r in lines(result)] == [str(n) for n in range(len(sizes))], result.stderr
 
 
 def test_json_of_nothing_is_an_empty_array(grader):
