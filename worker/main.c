@@ -1,6 +1,8 @@
 /* rbr: completions in, rewards out. This file is the table of commands. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "worker/cmd.h"
@@ -37,8 +39,21 @@ static void usage(FILE *to)
     (void)fprintf(to, "\nrbr COMMAND --help says more. Start with: rbr demo\n");
 }
 
+/* One that is closed would become a socket's or a file's, and be read, written and closed as what
+ * it is not: libuv ends the process for it. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_descriptors();
     if (argc < 2) {
         usage(stderr);
         return EXIT_USAGE;

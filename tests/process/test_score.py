@@ -208,6 +208,16 @@ def test_wrong_arguments(arguments, text):
     assert result.stdout == b""
 
 
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_without_standard_descriptors(file, grader, closed):
+    """The loop's own took their numbers, and libuv ended the process when it closed one."""
+    path, made = file
+    result = subprocess.run(f"'{binary()}' score --policy '{TINY}' --grader {grader.url} --jsonl '{path}' {closed}", shell=True,
+                            capture_output=True, timeout=20, check=False)
+    assert result.returncode == 0, result.stderr
+    check_rows(lines(result), made, Policy(TINY))
+
+
 def test_a_broken_pipe_ends_quietly(file, grader):
     """`rbr score ... | head -1`"""
     process = subprocess.Popen(f"'{binary()}' score --policy '{TINY}' --grader {grader.url} --jsonl '{file[0]}' | head -c 10",
