@@ -123,8 +123,7 @@ size_t grader_group_bytes(const struct grader_group *group);
 /* Starts what may start; returns the monotonic time at which it wants to be called again. */
 int64_t grader_tick(struct grader *g);
 
-/* Digest of one judgment (design: judgments.md): grader, dialect, layout, template, question,
- * content. */
+/* Digest of one judgment: grader, dialect, layout, template, question, content. */
 void grader_digest(struct grader *g, const struct prompt *p, size_t proposition,
                    uint8_t out[JUDGMENT_DIGEST_BYTES]);
 

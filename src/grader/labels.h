@@ -1,5 +1,4 @@
-/* P(yes) from the alternatives at one token position (design: grading.md; the method's own text is
- * silent).
+/* P(yes) from the alternatives at one token position. The method's own text is silent on it.
  *
  *   Y = sum exp(logprob) over alternatives that read as a yes label, N likewise for no
  *   mass = Y + N        P = Y / mass when mass >= min_mass, else LOW_PROBABILITY_MASS

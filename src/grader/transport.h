@@ -17,7 +17,7 @@ enum transport_outcome {
     TRANSPORT_TIMEOUT, /* first byte or total time ran out */
     TRANSPORT_TOO_LARGE, /* reply body or headers above the cap */
     TRANSPORT_BAD_REPLY, /* not HTTP, bad chunking, ... */
-    TRANSPORT_CANCELLED, /* transport_cancel was called */
+    TRANSPORT_CANCELLED, /* `cancel` was called */
 };
 
 /* One request. Caller-owned; its parts stay valid until done is called. */

@@ -2,7 +2,7 @@
  *
  *   s(q,true) = P(q)   s(q,false) = 1 - P(q)
  *   P(derived) = product of s over its rule      u_k = product of s over class k's rule
- *   phi_k = u_k / Z, Z = sum u_k                 (Mu et al. 2024; design: policy.md)
+ *   phi_k = u_k / Z, Z = sum u_k                 (Mu et al. 2024; docs/policies.md)
  *   reward = rm_weight * R_rm + sum w_i phi_i, then clip
  * All in double, in file order, nothing reordered: the components' values added in order are the
  * reward bit for bit (promise P4). A record without a usable verdict has no reward, never 0.0 (P3).
