@@ -6,6 +6,7 @@
 #include "worker/canary_file.h"
 #include "worker/grading.h"
 #include "worker/options.h"
+#include "worker/kafka_setup.h"
 #include "worker/probe.h"
 
 static const char doc[] =
@@ -135,13 +136,25 @@ static bool check_canaries(const struct settings *s, const struct policy *p)
     return ok;
 }
 
+static bool check_kafka(const struct settings *s)
+{
+    struct kafka_setup kafka;
+    struct err err;
+    kafka_setup_init(&kafka, &s->kafka, false);
+    bool ok = kafka_check(&kafka.config, &err) == ERR_OK;
+    if (!ok)
+        (void)fprintf(stderr, "%.*s: %s; correct it, or remove it\n", STR_ARGS(s->file), err.msg);
+    kafka_setup_done(&kafka);
+    return ok;
+}
+
 static bool check_all(const struct settings *s)
 {
     struct policies p;
     if (!options_policies_of(s, &p))
         return false;
-    bool ok = check_graders(s, p.live) && (p.shadow == NULL || check_graders(s, p.shadow)) &&
-              check_canaries(s, p.live);
+    bool ok = check_kafka(s) && check_graders(s, p.live) &&
+              (p.shadow == NULL || check_graders(s, p.shadow)) && check_canaries(s, p.live);
     if (ok)
         describe("policy", p.live);
     if (ok && p.shadow != NULL)

@@ -46,6 +46,10 @@ struct kafka_config {
     size_t n_common, n_consumer, n_producer;
 };
 
+/* Whether librdkafka knows the properties and takes their values: ERR_INVALID names the first that
+ * it does not. Connects to nobody. Any thread. */
+enum err_code kafka_check(const struct kafka_config *config, struct err *err) RBR_MUST_CHECK;
+
 struct kafka_source;
 struct kafka_sink;
 

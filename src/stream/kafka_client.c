@@ -32,8 +32,10 @@ static bool set_theirs(rd_kafka_conf_t *conf, const struct kafka_property *prope
         char *name = mem_copy(properties[i].name.p, properties[i].name.n);
         bool ok = kafka_conf_set_str(conf, name, properties[i].value, err);
         mem_free(name);
-        if (!ok)
+        if (!ok) {
+            (void)err_wrap(err, "kafka.properties");
             return false;
+        }
     }
     return true;
 }
@@ -55,6 +57,23 @@ rd_kafka_conf_t *kafka_conf_new(const struct kafka_config *config, const struct 
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
+}
+
+static bool takes(const struct kafka_config *config, const struct kafka_property *theirs, size_t n,
+                  struct err *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(config, NULL, 0, theirs, n, err);
+    if (conf == NULL)
+        return false;
+    rd_kafka_conf_destroy(conf);
+    return true;
+}
+
+enum err_code kafka_check(const struct kafka_config *config, struct err *err)
+{
+    bool ok = takes(config, config->consumer, config->n_consumer, err) &&
+              takes(config, config->producer, config->n_producer, err);
+    return ok ? ERR_OK : err->code;
 }
 
 rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct err *err)

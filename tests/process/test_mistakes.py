@@ -124,6 +124,19 @@ def test_a_missing_policy_is_named_once():
     assert complaints(rbr("check", "--policy", "nowhere.yaml"), 2) == ["nowhere.yaml: error: No such file or directory"]
 
 
+@pytest.mark.parametrize("client, name, value, why", [
+    ("consumer", "sesion.timeout.ms", "6000", 'No such configuration property: "sesion.timeout.ms"'),
+    ("producer", "compression.codec", "best", 'Invalid value "best" for configuration property "compression.codec"'),
+    ("common", "security.protocol", "TLS", 'Invalid value "TLS" for configuration property "security.protocol"'),
+])
+def test_properties_that_librdkafka_does_not_take(client, name, value, why, tmp_path):
+    file = tmp_path / "w.yaml"
+    file.write_text(yaml.safe_dump(settings("127.0.0.1:9", "http://127.0.0.1:9", [TINY],
+                                            kafka={"properties": {client: {name: value}}})))
+    [line] = complaints(rbr("check", "-c", file), 2)
+    assert line == f"{file}: kafka.properties: Kafka property {name}: {why}; correct it, or remove it"
+
+
 # ---- the grader ----------------------------------------------------------------------------------
 
 
