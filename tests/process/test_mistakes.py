@@ -125,7 +125,7 @@ def test_a_missing_policy_is_named_once():
 
 
 @pytest.mark.parametrize("client, name, value, why", [
-    ("consumer", "sesion.timeout.ms", "6000", 'No such configuration property: "sesion.timeout.ms"'),
+    ("consumer", "wait.timeout.ms", "6000", 'No such configuration property: "wait.timeout.ms"'),
     ("producer", "compression.codec", "best", 'Invalid value "best" for configuration property "compression.codec"'),
     ("common", "security.protocol", "TLS", 'Invalid value "TLS" for configuration property "security.protocol"'),
 ])

@@ -34,6 +34,15 @@ def test_operating_has_a_row_for_every_name(file, macro, least):
     assert not missing
 
 
+def test_operating_has_a_row_for_every_log_line():
+    """Debug lines are for whoever reads the code."""
+    sources = [p.read_text() for d in ("src", "worker") for p in (ROOT / d).rglob("*.c")]
+    events = {e for text in sources for e in re.findall(r'log_(?:info|warning|error|event)\([^"]*"(\w+\.\w+)"', text)}
+    assert len(events) > 60
+    first = "\n".join(re.findall(r"^\| ([^|]+) \|", (ROOT / "docs/operating.md").read_text(), re.MULTILINE))
+    assert not events - set(re.findall(r"\w+\.\w+", first))
+
+
 def test_testing_has_a_row_for_every_failpoint():
     rows = re.findall(r"^\| (\w+) \| (.+) \|$", (ROOT / "docs/internals/testing.md").read_text(), re.MULTILINE)
     code = re.findall(r'^    X\((\w+), "([^"]+)"\)', (ROOT / "src/base/failpoint.h").read_text(), re.MULTILINE)
