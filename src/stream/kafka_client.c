@@ -129,8 +129,9 @@ enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int t
     rd_kafka_topic_destroy(handle);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return err_set(err, kafka_err_code(code),
-                       "topic %s: the brokers do not answer (%s); is kafka.brokers right?", topic,
-                       rd_kafka_err2str(code));
+                       "topic %s: the brokers do not answer (%s); is kafka.brokers right, and "
+                       "security.protocol in kafka.properties?",
+                       topic, rd_kafka_err2str(code));
     code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
     int32_t n = code == RD_KAFKA_RESP_ERR_NO_ERROR ? metadata->topics[0].partition_cnt : 0;
     rd_kafka_metadata_destroy(metadata);

@@ -176,7 +176,7 @@ static void brokers_that_do_not_answer_say_what_to_look_at(void **state RBR_UNUS
     assert_int_equal(err_class(code), ERR_CLASS_TRANSIENT);
     assert_true(clock_mono_us(&clock_real) - start_us < 3000000);
     assert_non_null(strstr(err.msg, "topic three: the brokers do not answer"));
-    assert_non_null(strstr(err.msg, "is kafka.brokers right?"));
+    assert_non_null(strstr(err.msg, "is kafka.brokers right, and security.protocol"));
     rd_kafka_destroy(client);
 }
 
