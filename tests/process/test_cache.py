@@ -1,7 +1,12 @@
 """Kept judgments: what was answered is not asked again, not after a kill, not by another worker of the host, not by another group."""
 
+import os
 import pathlib
+import random
 import re
+import resource
+
+import pytest
 
 import protos
 import records
@@ -9,6 +14,7 @@ from worker import rbr
 
 TINY = pathlib.Path(__file__).parent / "policies" / "tiny.yaml"
 IN_FLIGHT = 16
+LONG = os.environ.get("RBR_LONG_TESTS") == "1"
 
 
 def put(scene, count, seed, partitions=2):
@@ -162,23 +168,28 @@ def test_a_lost_file_is_filled_from_the_rewards(scene, tmp_path):
     assert slots(other).items() <= slots(scene.folder / "judgments").items() and slots(other)
 
 
+@pytest.mark.timeout(1800 if LONG else 150)
 def test_rewards_restore_a_lost_cache(scene):
-    """cache.restore_from, with the file deleted and without any: another group judges the same records and asks nothing."""
+    """cache.restore_from, with the file deleted and without any: another group judges the same records and asks nothing.
+    RBR_LONG_TESTS=1: 20,000 of them."""
+    count, seconds = (20_000, 600) if LONG else (300, 30)
     scene.create(partitions=2)
-    put(scene, 300, seed=79)
+    put(scene, count, seed=79)
     start_counting(scene, delay=0)
     first = worker(scene, "first")
-    scene.wait_for(300, 30, first)
+    scene.wait_for(count, seconds, first)
     assert first.stop() == 0
     asked = scene.grader.stats()["requests"]
     for round, path in enumerate((str(scene.folder / "judgments"), None), start=1):
         (scene.folder / "judgments").unlink(missing_ok=True)
         again = worker(scene, f"again{round}", kafka={"group": f"{scene.group}-{round}"},
                        cache={"path": path, "restore_from": [scene.output]})
-        scene.wait_for(300 * (round + 1), 30, again)
+        scene.wait_for(count * (round + 1), seconds, again)
         assert again.stop() == 0
-        assert scene.grader.stats()["requests"] == asked
-        assert re.search(rf"restore.done rewards={300 * round} ", again.log())
+        again_asked = scene.grader.stats()["requests"] - asked
+        print(f"{count} records, {asked} questions once; with {'the file deleted' if path else 'no file'}: {again_asked} asked again")
+        assert again_asked == 0
+        assert re.search(rf"restore.done rewards={count * round} ", again.log())
 
 
 def test_what_cannot_be_loaded_says_why(scene, tmp_path):
@@ -199,15 +210,72 @@ def test_what_cannot_be_loaded_says_why(scene, tmp_path):
         assert (result.returncode, says in result.stderr) == (code, True), result.stderr
 
 
-def test_a_file_that_cannot_be_used_costs_no_reward(scene):
+def judge_again(scene, before=None, running=None, path=None):
+    """200 records are judged; something happens to the file, and they and 100 others are judged again; at last by a worker that
+    keeps nothing. All say the same. The second's log, and how many questions each of the three asked."""
     scene.create(partitions=2)
-    put(scene, 100, seed=75)
+    put(scene, 200, seed=80)
     start_counting(scene, delay=0)
-    w = worker(scene, "one", cache={"path": "/proc/nowhere/judgments"})
-    scene.wait_for(100, 30, w)
-    assert w.stop() == 0
-    scene.assert_conserved()
-    assert len(re.findall("cache.unusable.*/proc/nowhere/judgments.*kept in memory", w.log())) == 1
+    kept, asked = scene.folder / "judgments", [scene.grader.stats()["requests"]]
+
+    def judge(name, total, file, then=None):
+        w = worker(scene, name, kafka={"group": f"{scene.group}-{name}"}, cache={"path": file})
+        if then:
+            then(w)
+        scene.wait_for(total, 30, w)
+        assert w.stop() == 0
+        asked.append(scene.grader.stats()["requests"])
+        return w.log()
+
+    judge("first", 200, str(kept))
+    if before:
+        before(kept)
+    put(scene, 100, seed=81)
+    log = judge("second", 500, path or str(kept), running)
+    judge("third", 800, None)
+    said = {}
+    for r in rewards(scene):
+        source = (r.source.partition, r.source.offset)
+        said.setdefault(source, []).append([(p.id, p.probability, p.digest) for p in r.propositions])
+    assert sorted(map(len, said.values())) == [2] * 100 + [3] * 200
+    wrong = sum(one != last for *ones, last in said.values() for one in ones)
+    asked = [after - then for then, after in zip(asked, asked[1:], strict=False)]
+    print(f"asked {asked}, {wrong} rewards with a wrong judgment")
+    assert wrong == 0
+    return log, *asked
+
+
+def corrupt_pages(path):
+    """Half of those that hold something: zeros, noise, another page of the file, a wrong byte in each probability."""
+    rng, data = random.Random(80), bytearray(path.read_bytes())
+    used = [at for at in range(4096, len(data), 4096) if any(data[at:at + 4096])]
+    for n, at in enumerate(rng.sample(used, len(used) // 2)):
+        page, other = data[at:at + 4096], rng.choice(used)
+        for slot in range(0, 4096, 128):
+            page[slot + 30] ^= 1
+        data[at:at + 4096] = (bytes(4096), rng.randbytes(4096), data[other:other + 4096], page)[n % 4]
+    path.write_bytes(data)
+
+
+def test_corrupt_pages_are_asked_again(scene):
+    log, first, second, third = judge_again(scene, before=corrupt_pages)
+    assert third - first < second < third
+    assert "cache.unusable" not in log
+
+
+def test_on_a_full_disk_scoring_goes_on(scene):
+    """It can be read, and almost nowhere be written."""
+    log, first, second, third = judge_again(
+        scene, running=lambda w: resource.prlimit(w.process.pid, resource.RLIMIT_FSIZE, (1 << 18, 1 << 18)))
+    assert second == third - first
+    assert len(re.findall("cache.unusable.*cannot be written: File too large; judgments are kept in memory", log)) == 1
+    assert verify(scene)[0] == 0
+
+
+def test_in_a_read_only_folder_scoring_goes_on(scene):
+    log, _, second, third = judge_again(scene, path="/sys/judgments")
+    assert second == third
+    assert len(re.findall("cache.unusable.*/sys/judgments.*judgments are kept in memory", log)) == 1
 
 
 def test_damage_is_found_and_asked_again(scene):
