@@ -31,6 +31,8 @@ enum err_code replaying_check_topics(const struct manifest *m, const struct sett
         {m->output, k->shadow_output, "output", "shadow_output", "shadow rewards go there"},
         {m->dead_letters, k->output, "dead_letters", "output", "live rewards go there"},
         {m->dead_letters, k->input, "dead_letters", "input", "it would be read as completions"},
+        {m->dead_letters, k->shadow_output, "dead_letters", "shadow_output",
+         "shadow rewards go there"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         if (str_eq(cases[i].topic, cases[i].live))

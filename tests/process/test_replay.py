@@ -364,6 +364,8 @@ def test_what_is_unsafe_is_refused(replays):
     refused(2, "is kafka.dead_letters of the settings", *plan, "--output", scene.dead)
     refused(2, "live rewards go there", *plan, "--output", other, "--dead-letters", scene.output)
     refused(2, "is kafka.shadow_output of the settings", *plan, "--output", other, "--set", f"kafka.shadow_output={other}")
+    refused(2, "dead_letters: 'shadow' is kafka.shadow_output of the settings", *plan, "--output", other, "--dead-letters", "shadow",
+            "--set", "kafka.shadow_output=shadow")
     refused(1, "nothing to replay", *plan, "--output", other, "--from", "5", "--to", "5")
     refused(1, "nothing to replay", *plan, "--output", other, "--from", "2100-01-01")
     refused(2, "--from takes a time, an offset, beginning or now, not 'yesterday'", *plan, "--output", other, "--from", "yesterday")
