@@ -13,7 +13,7 @@ import time
 
 import pytest
 import yaml
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
 
 import checker
 import protos
@@ -306,6 +306,8 @@ def test_only_failures_are_judged_again(replays):
     assert all(r.status == protos.reward_pb2.STATUS_OK for r in again.values())
     result = rbr("replay", "plan", "-c", settings, "--failed-only", manifest["output"], "--output", manifest["output"])
     assert result.returncode == 1 and b"nothing to replay" in result.stderr
+    path, _ = replays.plan("all", settings)
+    assert replays.run(settings, path, code=3)["failed"] == "1"  # done, and the one failed again
 
 
 def test_a_range_ends_where_it_says_whatever_is_there(replays):
@@ -388,6 +390,20 @@ def test_what_is_unsafe_is_refused(replays):
     assert rewards(scene, other) == {}
     replays.run(settings, path)
     assert len(rewards(scene, other)) == 10
+
+
+def test_offsets_that_are_gone_are_not_passed_over(replays):
+    """The log was cut after the plan: neither all that is left is judged, nor is it done."""
+    scene = replays.scene
+    scene.create(partitions=2)
+    scene.write([(n % 2, b"k", records.to_json(records.make(n, 308)), []) for n in range(20)])
+    settings = replays.settings("gone")
+    path, manifest = replays.plan("gone", settings, "--no-restore")
+    scene.broker.admin.delete_records({TopicPartition(scene.input, 1): 5})
+    process = replays.start(settings, path)
+    replays.finish(process, code=1)
+    assert "offset 0, which is to be read, is outside the log [5, 10]; plan anew what is still there" in process.log.read_text()
+    assert replays.status(settings, path)["state"] != "done"
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------
