@@ -26,6 +26,12 @@ static const struct argp_option policy_only_list[] = {
     {0},
 };
 
+static const struct argp_option manifest_policy_list[] = {
+    {"policy", KEY_POLICY, "FILE", 0, "policy file; again for an overlay (default: the manifest's)",
+     0},
+    {0},
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
@@ -53,11 +59,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp settings_argp = {.options = option_list, .parser = parse};
 static const struct argp policies_argp = {.options = policy_list, .parser = parse};
 static const struct argp policies_only_argp = {.options = policy_only_list, .parser = parse};
+static const struct argp manifest_argp = {.options = manifest_policy_list, .parser = parse};
 
 const struct argp_child options_settings[] = {{&settings_argp, 0, NULL, 0}, {0}};
 const struct argp_child options_policies[] = {{&policies_only_argp, 0, NULL, 0}, {0}};
 const struct argp_child options_all[] = {
     {&settings_argp, 0, NULL, 0}, {&policies_argp, 0, NULL, 0}, {0}};
+const struct argp_child options_with_manifest[] = {
+    {&settings_argp, 0, NULL, 0}, {&manifest_argp, 0, NULL, 0}, {0}};
 
 error_t options_file(int key, char *arg, struct argp_state *state, const char **file)
 {

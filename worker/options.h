@@ -21,8 +21,10 @@ struct options {
     size_t n_policies;
 };
 
-/* Children of a command's argp: -c FILE and --set KEY=VALUE; --policy FILE; all of these. */
-extern const struct argp_child options_settings[], options_policies[], options_all[];
+/* Children of a command's argp: -c FILE and --set KEY=VALUE; --policy FILE; all of these; all of
+ * these where a manifest names the policy. */
+extern const struct argp_child options_settings[], options_policies[], options_all[],
+    options_with_manifest[];
 
 /* At ARGP_KEY_END of a command with --grader and --model: refuses a model without a grader, which
  * would be sent to nobody. */

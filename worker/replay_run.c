@@ -195,7 +195,11 @@ static int run_the_rest(const struct replaying *r, const struct policy *policy)
 int replay_run(int argc, char **argv)
 {
     struct arguments args = {.share = 0.25};
-    const struct argp argp = {option_list, parse, "MANIFEST", doc, options_all, NULL, NULL};
+    const struct argp argp = {.options = option_list,
+                              .parser = parse,
+                              .args_doc = "MANIFEST",
+                              .doc = doc,
+                              .children = options_with_manifest};
     struct replaying r;
     options_parse(&argp, argc, argv, &args, &args.options);
     if (!replaying_open(&r, &args.options, args.manifest, args.share))
