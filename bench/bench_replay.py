@@ -1,7 +1,7 @@
 """A replay under other weights, on a real Kafka: what a record costs whose judgments are known.
 
-Records of 1.7 KB are judged once by bench/fake_grader under safety.yaml (16 questions, 15.5 of them asked of a record on
-average), then replayed under other weights: from a warm file, and with the judgments out of the rewards topic into memory.
+Records of 1.7 KB are judged once by bench/fake_grader under safety.yaml (16.25 questions a record on average), then replayed
+under other weights: from a warm file, and with the judgments out of the rewards topic into memory.
 CPU is the replay's own, all its threads, from its start to its end, start-up included. Prints one JSON line a run.
 
 usage: bench_replay.py BUILD_FOLDER [RECORDS [RUNS]]
