@@ -39,7 +39,8 @@ struct cache {
                 const struct cache_entry *e);
     void (*free)(struct cache *c);
     /* The next gets are of this digest and of others about the same completion: what is near may be
-     * read at once, and is as it was then until the next call or put. NULL: there is no need. */
+     * read at once, and is as it was then until the next call or put. A get may do so by itself.
+     * NULL: there is no need. */
     void (*ahead)(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
     struct cache_stats stats; /* of this cache; the file may serve others too */
 };

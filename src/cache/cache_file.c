@@ -184,16 +184,32 @@ static const struct bucket *bucket_at(struct cache_file *f, uint64_t at, struct 
     return space;
 }
 
+/* The bucket with the digest, else the first with room, else its own; `ret`: what is in it, perhaps
+ * in `space`. A full bucket is rare, and the others of its neighbourhood are read with one call. */
+static uint64_t search(struct cache_file *f, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
+                       struct bucket *space, const struct bucket **ret)
+{
+    uint64_t own = bucket_of(digest, f->n_buckets);
+    for (uint64_t i = 0; i < bucket_tries(f->n_buckets); i++) {
+        uint64_t at = bucket_try(own, i, f->n_buckets);
+        if (i == 1 && f->near_at != near_first(own, f->n_buckets))
+            file_ahead(&f->port, digest);
+        *ret = bucket_at(f, at, space);
+        if (bucket_settles(*ret, digest))
+            return at;
+    }
+    *ret = bucket_at(f, own, space);
+    return own;
+}
+
 static bool file_get(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
                      struct cache_entry *ret)
 {
     struct cache_file *f = CONTAINER_OF(c, struct cache_file, port);
     struct bucket space;
-    uint64_t at = bucket_of(digest, f->n_buckets);
-    const struct bucket *bucket = bucket_at(f, at, &space);
+    const struct bucket *bucket;
+    (void)search(f, digest, &space, &bucket);
     const struct slot *s = bucket_find(bucket, digest);
-    if (s == NULL && bucket_is_full(bucket))
-        s = bucket_find(bucket_at(f, bucket_beside(at, f->n_buckets), &space), digest);
     bool found = s != NULL && slot_state(s) == SLOT_GOOD;
     c->stats.errors += s != NULL && !found;
     if (found)
@@ -214,27 +230,19 @@ static void spill(struct cache_file *f, const uint8_t digest[JUDGMENT_DIGEST_BYT
     f->spill->put(f->spill, digest, e);
 }
 
-static off_t place_for(struct cache_file *f, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
-{
-    uint64_t at = bucket_of(digest, f->n_buckets), next = bucket_beside(at, f->n_buckets);
-    struct bucket own, beside;
-    (void)read_buckets(f, at, 1, &own);
-    if (bucket_find(&own, digest) == NULL && bucket_is_full(&own) &&
-        read_buckets(f, next, 1, &beside) && bucket_goes_beside(&own, &beside, digest))
-        return place_of(next, bucket_place(&beside, digest));
-    return place_of(at, bucket_place(&own, digest));
-}
-
 static void file_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
                      const struct cache_entry *e)
 {
     struct cache_file *f = CONTAINER_OF(c, struct cache_file, port);
+    struct bucket space;
+    const struct bucket *bucket;
     struct slot slot;
     if (!slot_fill(&slot, digest, e))
         return;
+    f->near_at = UINT64_MAX; /* others may have written since */
+    uint64_t at = search(f, digest, &space, &bucket);
+    ssize_t n = pwrite(f->fd, &slot, sizeof(slot), place_of(at, bucket_place(bucket, digest)));
     f->near_at = UINT64_MAX;
-    off_t to = place_for(f, digest);
-    ssize_t n = pwrite(f->fd, &slot, sizeof(slot), to);
     if (n != (ssize_t)sizeof(slot)) {
         if (n >= 0)
             errno = ENOSPC;

@@ -8,14 +8,23 @@ struct cache_mem {
     uint64_t n_buckets;
 };
 
+/* The bucket with the digest, else the first with room, else its own. */
+static struct bucket *search(struct cache_mem *m, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
+{
+    uint64_t own = bucket_of(digest, m->n_buckets);
+    for (uint64_t i = 0; i < bucket_tries(m->n_buckets); i++) {
+        struct bucket *b = &m->buckets[bucket_try(own, i, m->n_buckets)];
+        if (bucket_settles(b, digest))
+            return b;
+    }
+    return &m->buckets[own];
+}
+
 static bool mem_get(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES],
                     struct cache_entry *ret)
 {
     struct cache_mem *m = CONTAINER_OF(c, struct cache_mem, port);
-    uint64_t at = bucket_of(digest, m->n_buckets);
-    const struct slot *s = bucket_find(&m->buckets[at], digest);
-    if (s == NULL && bucket_is_full(&m->buckets[at]))
-        s = bucket_find(&m->buckets[bucket_beside(at, m->n_buckets)], digest);
+    const struct slot *s = bucket_find(search(m, digest), digest);
     if (s == NULL) {
         c->stats.misses++;
         return false;
@@ -29,13 +38,10 @@ static void mem_put(struct cache *c, const uint8_t digest[JUDGMENT_DIGEST_BYTES]
                     const struct cache_entry *e)
 {
     struct cache_mem *m = CONTAINER_OF(c, struct cache_mem, port);
-    uint64_t at = bucket_of(digest, m->n_buckets);
-    struct bucket *b = &m->buckets[at], *beside = &m->buckets[bucket_beside(at, m->n_buckets)];
     struct slot slot;
     if (!slot_fill(&slot, digest, e))
         return;
-    if (bucket_goes_beside(b, beside, digest))
-        b = beside;
+    struct bucket *b = search(m, digest);
     b->slots[bucket_place(b, digest)] = slot;
     c->stats.stored++;
 }

@@ -28,9 +28,15 @@ uint64_t bucket_of(const uint8_t digest[JUDGMENT_DIGEST_BYTES], uint64_t n)
     return near * near_count(n) + digest[0] % near_count(n);
 }
 
-uint64_t bucket_beside(uint64_t bucket, uint64_t n)
+uint64_t bucket_try(uint64_t own, uint64_t i, uint64_t n)
 {
-    return (bucket + (n > NEAR_BUCKETS ? NEAR_BUCKETS : 1)) % n;
+    uint64_t near = near_count(n), first = near_first(own, n);
+    return i < near ? first + (own - first + i) % near : (own + near) % n;
+}
+
+uint64_t bucket_tries(uint64_t n)
+{
+    return near_count(n) + (n > NEAR_BUCKETS);
 }
 
 /* FNV-1a's way over whole words, with the high bits brought down: each step is a bijection of what
@@ -99,20 +105,12 @@ const struct slot *bucket_find(const struct bucket *b, const uint8_t digest[JUDG
     return NULL;
 }
 
-bool bucket_is_full(const struct bucket *b)
+bool bucket_settles(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES])
 {
     for (size_t i = 0; i < BUCKET_SLOTS; i++)
-        if (b->slots[i].check == 0) /* empty, or damaged and as good as that */
-            return false;
-    return true;
-}
-
-bool bucket_goes_beside(const struct bucket *own, const struct bucket *beside,
-                        const uint8_t digest[JUDGMENT_DIGEST_BYTES])
-{
-    if (bucket_find(own, digest) != NULL || !bucket_is_full(own))
-        return false;
-    return bucket_find(beside, digest) != NULL || !bucket_is_full(beside);
+        if (b->slots[i].check == 0 || is_of(&b->slots[i], digest)) /* empty, or as good as that */
+            return true;
+    return false;
 }
 
 size_t bucket_place(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES])

@@ -2,8 +2,10 @@
  * neighbourhood.
  *
  * All judgments of one completion belong into one neighbourhood (JUDGMENT_CONTENT_BYTES), so that
- * they can be read at once; there each has its bucket. When that is full, the judgment goes to the
- * bucket at the same place of the next neighbourhood.
+ * they can be read at once; there each has its bucket. When that is full, the judgment goes into
+ * the first one after it that has room, round the neighbourhood, and when none has, into the bucket
+ * at the same place of the next neighbourhood. Slots are never given back, so what is in none of
+ * the buckets up to the first with room is nowhere.
  *
  * Each slot carries a checksum over all of it, its digest included, so that it proves itself
  * wherever it comes from: torn by a crash, damaged on the disk, half written by another process. No
@@ -43,9 +45,12 @@ uint64_t slot_checksum(const void *p, size_t n);
 /* How many buckets fit, whole neighbourhoods of them; at least one bucket. */
 uint64_t bucket_count(uint64_t bytes);
 
-/* Where the digest belongs, of n; where it goes when that is full. */
+/* Where the digest belongs, of n. */
 uint64_t bucket_of(const uint8_t digest[JUDGMENT_DIGEST_BYTES], uint64_t n);
-uint64_t bucket_beside(uint64_t bucket, uint64_t n);
+
+/* The i-th bucket to look into, i below bucket_tries(n); at 0 it is `own`. */
+uint64_t bucket_try(uint64_t own, uint64_t i, uint64_t n);
+uint64_t bucket_tries(uint64_t n);
 
 /* The first bucket of a bucket's neighbourhood, and how many it has. */
 uint64_t near_first(uint64_t bucket, uint64_t n);
@@ -63,13 +68,8 @@ void slot_read(const struct slot *s, struct cache_entry *ret);
 /* The slot of the digest, good or not; NULL when it is not here. */
 const struct slot *bucket_find(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
 
-/* Slots are never given back: a judgment that is not in a bucket with room is not beside it. */
-bool bucket_is_full(const struct bucket *b);
-
-/* Whether a judgment is to be put into the bucket beside its own: it is there, or has room only
- * there. */
-bool bucket_goes_beside(const struct bucket *own, const struct bucket *beside,
-                        const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
+/* Whether the search for the digest ends here: it is here, or there is room. */
+bool bucket_settles(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
 
 /* Which slot a new judgment takes: the digest's own, an empty one, the oldest. */
 size_t bucket_place(const struct bucket *b, const uint8_t digest[JUDGMENT_DIGEST_BYTES]);
