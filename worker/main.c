@@ -51,12 +51,31 @@ static void open_standard_descriptors(void)
         (void)close(fd);
 }
 
+/* argv[0] is the command's name. */
+static int run(int argc, char **argv)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(argv[0], commands[i].name) != 0)
+            continue;
+        char name[32];
+        (void)snprintf(name, sizeof(name), "rbr %s", commands[i].name);
+        argv[0] = name;
+        return commands[i].run(argc, argv);
+    }
+    (void)fprintf(stderr, "rbr: no command '%s'; rbr --help lists them\n", argv[0]);
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     open_standard_descriptors();
     if (argc < 2) {
         usage(stderr);
         return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 && argc > 2) {
+        char option[] = "--help", *of_command[] = {argv[2], option, NULL};
+        return run(2, of_command);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
@@ -67,14 +86,5 @@ int main(int argc, char **argv)
         (void)printf("rbr %s\n", RBR_VERSION);
         return EXIT_DONE;
     }
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) != 0)
-            continue;
-        char name[32];
-        (void)snprintf(name, sizeof(name), "rbr %s", commands[i].name);
-        argv[1] = name;
-        return commands[i].run(argc - 1, argv + 1);
-    }
-    (void)fprintf(stderr, "rbr: no command '%s'; rbr --help lists them\n", argv[1]);
-    return EXIT_USAGE;
+    return run(argc - 1, argv + 1);
 }

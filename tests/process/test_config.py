@@ -284,6 +284,12 @@ def test_help_lists_the_commands():
         assert [c for c in COMMANDS if f"rbr {c}" not in result.stdout.decode()] == []
 
 
+def test_help_of_a_command():
+    for command in COMMANDS:
+        assert rbr("help", command).stdout == rbr(command, "--help").stdout
+    one_line(rbr("help", "frobnicate"), "'frobnicate'; rbr --help")
+
+
 def test_no_command():
     result = rbr()
     assert result.returncode == 2 and b"Usage: rbr" in result.stderr and result.stdout == b""
