@@ -187,8 +187,9 @@ static enum err_code print_completion(struct printer *p, const struct source_rec
     }
     if (p->json && in->value.p[0] == '{')
         return buf_append_str(&p->text, in->value) ? ERR_OK : ERR_LIMIT;
-    if (p->json && in->value.p[0] != '\0')
-        return message_print(MESSAGE_COMPLETION, in->value, MESSAGE_JSON_LINE, &p->text, err);
+    if (p->json)
+        return message_print(MESSAGE_COMPLETION, record_message(in->value), MESSAGE_JSON_LINE,
+                             &p->text, err);
     put_cell(&p->text, r->completion_id, NAME_WIDTH);
     put_cell(&p->text, r->response_type.n > 0 ? r->response_type : r->behavior_category,
              TYPE_WIDTH);

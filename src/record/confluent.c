@@ -17,23 +17,38 @@ static bool read_varint(struct str s, size_t *at, uint64_t *ret)
     return false;
 }
 
-bool decode_confluent(struct decoder *d)
+/* *ret_at: where the message begins; on false, where the framing is wrong. */
+static bool skip_framing(struct str value, size_t *ret_at)
 {
     enum { HEADER = 5, INDEXES_MAX = 8 };
-    size_t at = HEADER;
     uint64_t count, index;
-    if (d->value.n <= HEADER || d->value.p[0] != '\0')
-        return refuse(d->refusal, REFUSAL_BAD_FRAMING, 0, "");
-    if (!read_varint(d->value, &at, &count))
-        return refuse(d->refusal, REFUSAL_BAD_FRAMING, at, "");
+    *ret_at = 0;
+    if (value.n <= HEADER || value.p[0] != '\0')
+        return false;
+    *ret_at = HEADER;
+    if (!read_varint(value, ret_at, &count))
+        return false;
     count = (count >> 1) ^ (0 - (count & 1)); /* zigzag; a negative count becomes too large */
-    if (count > INDEXES_MAX)
-        return refuse(d->refusal, REFUSAL_BAD_FRAMING, HEADER, "");
+    if (count > INDEXES_MAX) {
+        *ret_at = HEADER;
+        return false;
+    }
     for (uint64_t i = 0; i < count; i++)
-        if (!read_varint(d->value, &at, &index) ||
-            index != 0) /* ours is the first message of its file */
-            return refuse(d->refusal, REFUSAL_BAD_FRAMING, at, "");
-    if (at == d->value.n)
+        if (!read_varint(value, ret_at, &index) || index != 0) /* ours is its file's first */
+            return false;
+    return *ret_at < value.n;
+}
+
+bool decode_confluent(struct decoder *d)
+{
+    size_t at;
+    if (!skip_framing(d->value, &at))
         return refuse(d->refusal, REFUSAL_BAD_FRAMING, at, "");
     return decode_pb(d, at);
+}
+
+struct str record_message(struct str value)
+{
+    size_t at;
+    return skip_framing(value, &at) ? str_sub(value, at, value.n) : value;
 }

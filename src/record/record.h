@@ -159,6 +159,9 @@ struct record *record_decode(struct arena *a, struct str value, enum record_form
 /* The format a `content-type` header names; RECORD_DETECT when it names none of ours. */
 enum record_format record_format_of(struct str content_type);
 
+/* The protobuf message of a value: what follows its Confluent framing, or all of it. */
+struct str record_message(struct str value);
+
 /* The last text of the completion that is the model's, not a tool's: what the grader reads as
  * {response}. Never NULL text. */
 struct str record_response(const struct record *r);

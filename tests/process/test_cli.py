@@ -82,9 +82,10 @@ def test_produce_from_standard_input_names_what_it_refuses(scene, config):
 
 
 def test_tail_shows_dead_letters_and_completions(scene, config):
-    scene.write([(0, b"k\x01", b'{"x":\x00\xff', []), (0, b"g", records.to_protobuf(records.make(1, 52)), [])])
+    scene.write([(0, b"k\x01", b'{"x":\x00\xff', []), (0, b"g", records.to_protobuf(records.make(1, 52)), []),
+                 (0, b"g", records.to_confluent(records.make(2, 52)), []), (0, b"g", records.to_json(records.make(3, 52)), [])])
     worker = scene.worker([TINY])
-    scene.wait_for(2, 30, worker)
+    scene.wait_for(4, 30, worker)
     assert worker.stop() == 0
     dead = rbr("tail", "-c", config, "dead-letters")
     assert dead.returncode == 0 and len(dead.stdout.splitlines()) == 1
@@ -92,7 +93,8 @@ def test_tail_shows_dead_letters_and_completions(scene, config):
     assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", dead.stdout), "control characters reach the terminal"
     completions = rbr("tail", "-c", config, "--json", "completions")
     assert completions.returncode == 0
-    assert records.make(1, 52)["completion_id"] in completions.stdout.decode()
+    shown = [json.loads(line) for line in completions.stdout.splitlines()]
+    assert [s["completion_id"] for s in shown] == [records.make(n, 52)["completion_id"] for n in (1, 2, 3)]
 
 
 def test_tail_follows(scene, config):

@@ -29,10 +29,12 @@ static void headers_and_then_protobuf(void **state RBR_UNUSED)
         if (headers[i].taken) {
             decoding_accept(&d, buf_str(&b));
             assert_str(d.record->completion_id, "a");
+            assert_int_equal(record_message(buf_str(&b)).n, b.n - headers[i].header.n);
             decoding_done(&d);
         } else {
             decoding_refuse(buf_str(&b), RECORD_DETECT, &record_limits_default, NULL,
                             REFUSAL_BAD_FRAMING, headers[i].offset, "");
+            assert_int_equal(record_message(buf_str(&b)).n, b.n);
         }
         buf_done(&b);
     }
