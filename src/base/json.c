@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -36,7 +37,7 @@ static bool fail(struct reader *r, enum json_fault_kind kind)
                    r->at);
 }
 
-static void skip_space(struct reader *r)
+static inline void skip_space(struct reader *r)
 {
     while (r->at < r->n) {
         char c = r->text[r->at];
@@ -49,13 +50,15 @@ static void skip_space(struct reader *r)
 /* ---- strings ----------------------------------------------------------------------------------
  */
 
-/* True when one of the eight bytes is ", \ or a control character. */
-static bool needs_care(uint64_t v)
+/* Which of eight bytes, the first one lowest, is the first that is ", \ or a control character; 8
+ * when none. What a subtraction borrows reaches only bytes above the first that is found. */
+static size_t first_special(uint64_t v)
 {
     const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
     uint64_t quote = v ^ (ones * '"'), back = v ^ (ones * '\\');
     uint64_t found = ((quote - ones) & ~quote) | ((back - ones) & ~back) | ((v - ones * 0x20) & ~v);
-    return (found & high) != 0;
+    found &= high;
+    return found != 0 ? (size_t)__builtin_ctzll(found) / 8 : 8;
 }
 
 /* Position of the first byte at or after `from` that is ", \ or a control character; n when none.
@@ -63,11 +66,13 @@ static bool needs_care(uint64_t v)
 static size_t plain_run(const char *p, size_t from, size_t n)
 {
     size_t i = from;
-    for (; n - i >= 8; i += 8) {
+    while (n - i >= 8) {
         uint64_t v;
         memcpy(&v, p + i, 8);
-        if (needs_care(v))
-            break;
+        size_t at = first_special(le64toh(v));
+        i += at;
+        if (at < 8)
+            return i;
     }
     while (i < n && p[i] != '"' && p[i] != '\\' && (unsigned char)p[i] >= 0x20)
         i++;
@@ -203,69 +208,67 @@ static bool read_string(struct reader *r, struct str *ret)
 /* ---- numbers ----------------------------------------------------------------------------------
  */
 
-static bool is_digit(const struct reader *r)
+static bool is_at(const struct reader *r, char c)
 {
-    return r->at < r->n && r->text[r->at] >= '0' && r->text[r->at] <= '9';
+    return r->at < r->n && r->text[r->at] == c;
 }
 
-static bool skip_digits(struct reader *r)
+struct digits {
+    uint64_t value; /* of all, while they are at most 19 */
+    size_t n;
+};
+
+/* One at least; they follow those in `d`. */
+static bool read_digits(struct reader *r, struct digits *d)
 {
-    if (!is_digit(r))
+    uint64_t value = d->value;
+    size_t at = r->at;
+    while (at < r->n && r->text[at] >= '0' && r->text[at] <= '9')
+        value = value * 10 + (uint64_t)(r->text[at++] - '0');
+    if (at == r->at)
         return fail(r, JSON_FAULT_SYNTAX);
-    while (is_digit(r))
-        r->at++;
+    *d = (struct digits){value, d->n + (at - r->at)};
+    r->at = at;
     return true;
 }
 
 /* Decimals with at most 15 digits and a small power of ten are exact in double arithmetic: one
- * integer, one division. False: use the slow way. */
-static bool exact_decimal(struct str s, double *ret)
+ * integer, one division. The others go the slow way. */
+static bool read_number(struct reader *r, struct json *v)
 {
     static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-    uint64_t v = 0;
-    size_t digits = 0, fraction = 0;
-    bool point = false, negative = s.p[0] == '-';
-    for (size_t i = negative ? 1 : 0; i < s.n; i++) {
-        if (s.p[i] == '.') {
-            point = true;
-            continue;
-        }
-        if (s.p[i] < '0' || s.p[i] > '9' || ++digits > 15)
-            return false;
-        v = v * 10 + (uint64_t)(s.p[i] - '0');
-        fraction += point;
-    }
-    double d = (double)v / powers[fraction];
-    *ret = negative ? -d : d;
-    return true;
-}
-
-static bool read_number(struct reader *r, struct json *v)
-{
-    size_t start = r->at;
-    if (r->text[r->at] == '-')
+    struct digits d = {0}, power = {0};
+    size_t start = r->at, whole;
+    bool negative = is_at(r, '-');
+    r->at += negative;
+    if (is_at(r, '0')) {
         r->at++;
-    if (r->at < r->n && r->text[r->at] == '0')
-        r->at++;
-    else if (!skip_digits(r))
+        d.n = 1;
+    } else if (!read_digits(r, &d)) {
         return false;
-    if (r->at < r->n && r->text[r->at] == '.') {
+    }
+    whole = d.n;
+    if (is_at(r, '.')) {
         r->at++;
-        if (!skip_digits(r))
+        if (!read_digits(r, &d))
             return false;
     }
-    if (r->at < r->n && (r->text[r->at] == 'e' || r->text[r->at] == 'E')) {
+    if (is_at(r, 'e') || is_at(r, 'E')) {
         r->at++;
-        if (r->at < r->n && (r->text[r->at] == '+' || r->text[r->at] == '-'))
-            r->at++;
-        if (!skip_digits(r))
+        r->at += is_at(r, '+') || is_at(r, '-');
+        if (!read_digits(r, &power))
             return false;
     }
     v->type = JSON_NUMBER;
     v->string = (struct str){r->text + start, r->at - start};
-    if (exact_decimal(v->string, &v->number))
+    if (power.n == 0 && d.n < ARRAY_LEN(powers)) {
+        double n = (double)(int64_t)d.value;
+        if (d.n > whole) /* dividing takes as long as all the rest */
+            n /= powers[d.n - whole];
+        v->number = negative ? -n : n;
         return true;
+    }
     if (!num_parse_f64(v->string, &v->number))
         return fail_at(r, JSON_FAULT_NOT_FINITE, start);
     return true;
@@ -289,11 +292,12 @@ static bool read_word(struct reader *r, const char *word, size_t n)
 
 static struct json *new_value(struct reader *r)
 {
+    static const struct json empty; /* a copy is quicker than gcc's memset */
     struct json *v = arena_alloc(r->arena, sizeof(*v));
     if (v == NULL)
         (void)fail(r, JSON_FAULT_TOO_LARGE);
     else
-        memset(v, 0, sizeof(*v));
+        *v = empty;
     return v;
 }
 
@@ -454,9 +458,7 @@ static bool read_any(struct reader *r, struct json *v, unsigned depth)
         v->type = JSON_NULL;
         return read_word(r, "null", 4);
     default:
-        if (r->text[r->at] == '-' || is_digit(r))
-            return read_number(r, v);
-        return fail(r, JSON_FAULT_SYNTAX);
+        return read_number(r, v);
     }
 }
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* Sequences that decorate a token without meaning anything. */
+/* Sequences that decorate a token without meaning anything; no byte of them is ASCII. */
 static const struct str decorations[] = {
     STR_INIT("\xe2\x96\x81"), /* U+2581, SentencePiece's space */
     STR_INIT("\xc4\xa0"), /* U+0120, byte-level BPE's space */
@@ -17,10 +17,15 @@ static bool is_decoration(char c)
            c == ':' || c == ',';
 }
 
+static bool is_ascii(char c)
+{
+    return (unsigned char)c < 0x80;
+}
+
 static size_t leading(struct str s)
 {
-    if (s.n > 0 && is_decoration(s.p[0]))
-        return 1;
+    if (s.n == 0 || is_ascii(s.p[0]))
+        return s.n > 0 && is_decoration(s.p[0]);
     for (size_t i = 0; i < ARRAY_LEN(decorations); i++)
         if (str_has_prefix(s, decorations[i]))
             return decorations[i].n;
@@ -29,8 +34,8 @@ static size_t leading(struct str s)
 
 static size_t trailing(struct str s)
 {
-    if (s.n > 0 && is_decoration(s.p[s.n - 1]))
-        return 1;
+    if (s.n == 0 || is_ascii(s.p[s.n - 1]))
+        return s.n > 0 && is_decoration(s.p[s.n - 1]);
     for (size_t i = 0; i < ARRAY_LEN(decorations); i++) {
         size_t n = decorations[i].n;
         if (s.n >= n && memcmp(s.p + s.n - n, decorations[i].p, n) == 0)

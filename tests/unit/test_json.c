@@ -294,6 +294,24 @@ static void strings_are_unescaped(void **state RBR_UNUSED)
         assert_strs(good(cases[i].text)->string, cases[i].value);
 }
 
+/* Eight bytes are looked at at a time: one beside those that matter, anywhere, is none of them. */
+static void strings_of_all_lengths_end_at_their_quote(void **state RBR_UNUSED)
+{
+    static const char beside[] = " !#[]\x7f";
+    char text[64];
+    for (size_t i = 0; i < sizeof(beside) - 1; i++)
+        for (size_t n = 0; n < 40; n++) {
+            memset(text, beside[i], sizeof(text));
+            text[0] = text[n + 1] = '"';
+            struct str whole = {text, n + 2}, inside = {text + 1, n};
+            assert_strs(good(whole)->string, inside);
+            struct json_fault fault;
+            text[n / 2 + 1] = '\n';
+            assert_null(parse(whole, &fault));
+            assert_int_equal(fault.offset, n / 2 + 1);
+        }
+}
+
 static void numbers_are_read_as_strtod_reads_them(void **state RBR_UNUSED)
 {
     static const char *const texts[] = {"0",
@@ -572,6 +590,7 @@ int main(void)
         T(memory_is_bounded),
         T(memory_for_many_keys_is_bounded),
         T(strings_are_unescaped),
+        T(strings_of_all_lengths_end_at_their_quote),
         T(numbers_are_read_as_strtod_reads_them),
         T(the_tree_has_places_and_counts),
         T(an_index_finds_every_member_and_no_other),
