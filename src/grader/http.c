@@ -22,7 +22,7 @@ enum {
     JOINED_MAX = 16 * 1024, /* bodies up to this are joined: one write with the headers */
     WATCHDOG_MS = 100, /* 7.88.1 forgets its timer callback at times */
     FREE_EASY_MAX = 4096,
-    REPLY_KEEP = 64 * 1024, /* of a reply buffer, between requests */
+    REPLY_KEEP = 64 * 1024, /* of the spare reply buffer */
     DNS_CACHE_SECONDS = 60,
     MAX_LIFETIME_SECONDS = 300,
     RECEIVE_BYTES = 4096, /* a reply is about 2 KB; curl takes and frees this for each request */
@@ -62,6 +62,7 @@ struct http {
     struct sockets sockets;
     struct easy *free_easy, *active, *cancelled;
     size_t n_free, n_active;
+    struct buf spare_reply; /* p == NULL: there is none */
     uint64_t ended; /* requests, ever */
     bool closed; /* the watchdog is, and so nothing will be opened any more */
 };
@@ -105,6 +106,7 @@ static void free_when_closed(struct http *h)
     if (!h->closed || h->lines.open > 0 || h->sockets.open > 0)
         return;
     sockets_done(&h->sockets);
+    buf_done(&h->spare_reply);
     arena_done(&h->texts);
     mem_free(h);
 }
@@ -199,10 +201,33 @@ static void on_watchdog(uv_timer_t *timer)
 /* ---- data -------------------------------------------------------------------------------------
  */
 
+/* A reply that comes in one piece, as most do, is read and done with before the next one comes:
+ * they use the same memory, which stays in the processor's cache. */
+static void take_reply(struct easy *e)
+{
+    struct buf *spare = &e->http->spare_reply;
+    if (e->reply.p != NULL || spare->p == NULL)
+        return;
+    e->reply = *spare;
+    buf_init(spare, 0);
+}
+
+static void give_reply(struct easy *e)
+{
+    struct buf *spare = &e->http->spare_reply;
+    buf_reset(&e->reply);
+    if (spare->p != NULL || e->reply.cap > REPLY_KEEP)
+        buf_done(&e->reply);
+    else
+        *spare = e->reply;
+    buf_init(&e->reply, e->http->config.reply_bytes_max);
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
     struct easy *e = arg;
     e->heard_ms = uv_now(&e->http->loop->uv);
+    take_reply(e);
     if (buf_append(&e->reply, data, size * n))
         return size * n;
     e->too_large = true;
@@ -355,14 +380,13 @@ static void free_easy(struct easy *e)
 static void give_easy(struct http *h, struct easy *e)
 {
     e->req = NULL;
+    give_reply(e);
     if (e->resent)
         (void)curl_easy_setopt(e->curl, CURLOPT_FRESH_CONNECT, 0L);
     if (h->n_free == FREE_EASY_MAX) {
         free_easy(e);
         return;
     }
-    if (e->reply.cap > REPLY_KEEP)
-        buf_done(&e->reply);
     e->next = h->free_easy;
     h->free_easy = e;
     h->n_free++;
