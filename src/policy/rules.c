@@ -98,14 +98,3 @@ bool read_rule(struct loader *l, const struct yaml *y, size_t n_derived, bool to
         ok = read_member(l, m, n_derived, false, &ret->kids[ret->n_kids++]) && ok;
     return ok;
 }
-
-void policy_mark(const struct policy *p, const struct rule *r, bool *used)
-{
-    if (r->op == RULE_LITERAL && r->ref_kind == REF_PROPOSITION)
-        used[r->ref] = true;
-    else if (r->op == RULE_LITERAL)
-        for (size_t i = 0; i < p->n_propositions; i++)
-            used[i] = used[i] || p->derived[r->ref].uses[i];
-    for (size_t i = 0; i < r->n_kids; i++)
-        policy_mark(p, &r->kids[i], used);
-}
