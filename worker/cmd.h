@@ -2,7 +2,7 @@
  *
  * A command gets its own argc/argv (argv[0] is "rbr NAME") and returns an exit code. Options are
  * parsed with argp; every command has --help with an example. Results go to stdout, everything else
- * to stderr. */
+ * to stderr. All of worker/ is at home on the main thread, which is the loop's. */
 #ifndef RBR_WORKER_CMD_H
 #define RBR_WORKER_CMD_H
 
