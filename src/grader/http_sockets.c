@@ -1,5 +1,6 @@
 #include "grader/http_sockets.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -40,10 +41,19 @@ static void spoil(struct socket_poll *p)
         ;
 }
 
+/* Bytes, the end or an error. */
 static bool has_input(curl_socket_t fd)
 {
     char byte;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events);
+
+static void watch(struct socket_poll *p, int events)
+{
+    if (p->events != events && uv_poll_start(&p->uv, events, on_poll) == 0)
+        p->events = events;
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -51,7 +61,10 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     struct socket_poll *p = handle->data;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
     if (p->wanted == NULL) {
-        spoil(p);
+        if (status < 0 || has_input(p->fd))
+            spoil(p);
+        else
+            watch(p, UV_READABLE); /* an old event; room to write is none either */
         return;
     }
     if ((events & UV_READABLE) != 0)
@@ -120,8 +133,7 @@ void sockets_watch(struct sockets *s, curl_socket_t fd, void *owner, const void 
         return;
     p->owner = owner;
     p->wanted = transfer;
-    if (p->events != events && uv_poll_start(&p->uv, events, on_poll) == 0)
-        p->events = events;
+    watch(p, events);
 }
 
 void sockets_unwatch(struct sockets *s, curl_socket_t fd, const void *transfer, bool keep)

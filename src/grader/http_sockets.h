@@ -9,7 +9,9 @@
  * take it for its reply: it would be the answer to another question. curl before 8.0 uses such a
  * connection again. So it is shut down, which curl sees, when it has something at its transfer's
  * end, when its idle poll fires, and, for what libuv has not looked at yet, by sockets_check before
- * requests begin. What comes after a request went out cannot be told from its reply.
+ * requests begin. What comes after a request went out cannot be told from its reply. An idle poll
+ * may fire for what is over: curl reads for any transfer whose timer is due, while libuv has yet to
+ * tell of the same input. So it counts only with something to read.
  *
  * A socket that never got as far as a reply is another matter: curl closes it without
  * CLOSESOCKETFUNCTION when connecting fails or is given up, and says REMOVE afterwards. Its poll

@@ -30,6 +30,7 @@ struct result {
     bool should_not_retry, resent;
     struct result *cancels[2]; /* from inside done */
     struct result *sends; /* likewise */
+    unsigned sleeps_us; /* likewise */
 };
 
 struct fixture {
@@ -271,6 +272,7 @@ static void on_done(struct transport_req *req)
                 ->cancel(http_transport(r->fixture->http), &r->cancels[i]->req);
     if (r->sends != NULL)
         send_again(r->sends);
+    (void)usleep(r->sleeps_us);
 }
 
 static struct result *send_to(struct fixture *f, size_t i, struct transport_endpoint *e,
@@ -527,6 +529,24 @@ static void keep_connections(struct fixture *f)
         (void)send_told(f, i, "/slow", STR("{}"), 2 * SECOND);
     run(f, 2 * SECOND);
     assert_int_equal(f->left, 0);
+}
+
+/* All replies are there at once, and curl, which is late by its own clock when it has read some,
+ * reads the others too: what libuv still has to tell of them is over by then. It was taken for an
+ * input that nobody asked for, and all connections were closed. */
+static void being_late_costs_no_connection(void **state RBR_UNUSED)
+{
+    struct fixture *f = fixture_new(NULL);
+    for (size_t i = 0; i < PENDING_MAX; i++)
+        send_told(f, i, "/slow", STR("{}"), 2 * SECOND)->sleeps_us = 5000;
+    run(f, 120 * MS);
+    (void)usleep(50000);
+    run(f, 2 * SECOND);
+    assert_int_equal(f->left, 0);
+    keep_connections(f);
+    assert_int_equal(f->server.accepted, PENDING_MAX);
+    assert_int_equal(f->server.closed_by_peer, 0);
+    fixture_free(f);
 }
 
 static void a_request_that_closes_its_connection_is_sent_twice_at_most(void **state RBR_UNUSED)
@@ -983,6 +1003,7 @@ int main(void)
         cmocka_unit_test(a_connection_is_kept_and_used_again),
         cmocka_unit_test(a_reply_that_nobody_asked_for_is_nobodys),
         cmocka_unit_test(what_is_behind_a_reply_is_nobodys),
+        cmocka_unit_test(being_late_costs_no_connection),
         cmocka_unit_test(a_request_that_closes_its_connection_is_sent_twice_at_most),
         cmocka_unit_test(a_kept_connection_that_closes_costs_no_reply),
         cmocka_unit_test(a_server_with_too_much_to_say_is_cut_off),
