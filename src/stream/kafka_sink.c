@@ -64,6 +64,7 @@ struct kafka_sink {
     int64_t give_up_us; /* for the batch in hand */
     size_t reports_left;
     size_t refused; /* reports of the batch in hand that say "too large" */
+    bool cut_off; /* the batch in hand: its transaction failed, and a report has to say why */
     bool broken; /* a connection, since the transaction began */
     bool in_doubt; /* a request of the last transaction may be on its way still */
     bool one_by_one; /* until a batch is committed: one message a request, to know which is */
@@ -147,8 +148,10 @@ static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message,
     }
     if (message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         place_by_key(&s->targets[record->to]);
-    /* The first says why; the others follow from it (purged, for one). */
-    if (b->err.code == ERR_OK)
+    if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+        message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        s->cut_off = true;
+    else if (b->err.code == ERR_OK) /* the first says why */
         (void)err_set(&b->err, kafka_err_code(message->err), "publishing to %s: %s",
                       rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
 }
@@ -198,7 +201,9 @@ static bool produce_one(struct kafka_sink *s, struct sink_batch *b, struct sink_
         return true;
     }
     r->too_large = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-    if (b->err.code == ERR_OK) /* else a report has said why no more is taken */
+    if (code == RD_KAFKA_RESP_ERR__STATE)
+        s->cut_off = true;
+    else if (b->err.code == ERR_OK)
         (void)err_set(&b->err, kafka_err_code(code), "publishing to %s: %s", to->topic,
                       rd_kafka_err2str(code));
     return false;
@@ -234,9 +239,22 @@ static void doubt_refusals(struct kafka_sink *s, struct sink_batch *b)
                                    "time; restart to learn the topic's limit");
 }
 
-static void wait_for_reports(struct kafka_sink *s)
+/* Of a transaction that failed librdkafka may hold back what it has, and report it when it is too
+ * old: there is no waiting for that. */
+static void wait_for_reports(struct kafka_sink *s, const struct sink_batch *b)
 {
-    while (s->reports_left > 0 && clock_mono_us(&clock_real) < s->give_up_us)
+    bool failed = false;
+    while (s->reports_left > 0 && !failed && clock_mono_us(&clock_real) < s->give_up_us) {
+        (void)rd_kafka_flush(s->producer, FLUSH_MS);
+        failed = s->transactional && (s->cut_off || b->err.code != ERR_OK);
+    }
+}
+
+/* What has no report is called back. */
+static void recall(struct kafka_sink *s)
+{
+    (void)rd_kafka_purge(s->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    while (s->reports_left > 0)
         (void)rd_kafka_flush(s->producer, FLUSH_MS);
 }
 
@@ -245,22 +263,22 @@ static bool produce_all(struct kafka_sink *s, struct sink_batch *b)
 {
     bool ok = true;
     s->reports_left = s->refused = 0;
+    s->cut_off = false;
     for (size_t i = 0; ok && i < b->n_records; i++) {
         ok = produce_one(s, b, &b->records[i]);
         if (s->one_by_one)
-            wait_for_reports(s);
+            wait_for_reports(s, b);
     }
     FAILPOINT(after_produce);
-    wait_for_reports(s);
+    wait_for_reports(s, b);
     doubt_refusals(s, b);
-    if (s->reports_left > 0) {
+    if (b->err.code == ERR_OK && s->cut_off)
+        (void)err_set(&b->err, ERR_KAFKA, "publishing: the transaction failed");
+    if (b->err.code == ERR_OK && s->reports_left > 0)
         (void)err_set(&b->err, ERR_TIMEOUT, "publishing: no delivery report for %zu records",
                       s->reports_left);
-        (void)rd_kafka_purge(s->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        while (s->reports_left > 0)
-            (void)rd_kafka_flush(s->producer, FLUSH_MS);
-        return false;
-    }
+    if (s->reports_left > 0)
+        recall(s);
     return b->err.code == ERR_OK;
 }
 
