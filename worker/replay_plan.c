@@ -6,7 +6,7 @@
 #include "base/num.h"
 #include "cache/slot.h"
 #include "replay/plan.h"
-#include "settings/yaml.h"
+#include "yaml/yaml.h"
 #include "worker/cmd.h"
 #include "worker/grading.h"
 #include "worker/kafka_setup.h"

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
-#include "settings/yaml.h"
+#include "yaml/yaml.h"
 
 enum { MEMORY_MAX = 64 << 20 };
 

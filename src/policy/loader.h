@@ -5,7 +5,7 @@
 #define RBR_POLICY_LOADER_H
 
 #include "policy/policy.h"
-#include "settings/yaml.h"
+#include "yaml/yaml.h"
 
 struct loader {
     struct policy *policy;

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "settings/yaml.h"
+#include "yaml/yaml.h"
 
 enum { MEMORY = 256 << 20, TEXT_MAX = 1024, HASH_HEX = 64 };
 

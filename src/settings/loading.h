@@ -4,7 +4,7 @@
 #define RBR_SETTINGS_LOADING_H
 
 #include "settings/fields.h"
-#include "settings/yaml.h"
+#include "yaml/yaml.h"
 
 enum { SHOWN_MAX = 88 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "replay/manifest.h"
-#include "settings/yaml.h"
+#include "yaml/yaml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);

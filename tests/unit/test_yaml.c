@@ -1,11 +1,11 @@
-/* settings/yaml: what is read, where it was, and everything that is refused, with its place. */
+/* yaml: what is read, where it was, and everything that is refused, with its place. */
 #include "unit.h"
 
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/utf8.h"
-#include "settings/yaml.h"
+#include "yaml/yaml.h"
 
 enum { MEMORY_MAX = 64 * 1024 * 1024 };
 

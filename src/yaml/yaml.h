@@ -1,12 +1,12 @@
-/* YAML as a plain tree with positions: what settings and policy are read from. The one home of
- * libfyaml.
+/* YAML as a plain tree with positions: what settings, policies, orderings and manifests are read
+ * from. The one home of libfyaml.
  *
  * Every scalar is text; who reads it decides what it means, so `0.4*52` can be refused and `no`
  * stays a word. Refused: files above 1 MiB, invalid UTF-8, NUL, aliases, anchors, tags, keys that
  * are not scalars, duplicate keys, nesting deeper than 32, more than one document. The tree lives
  * in the caller's arena and owns its text. Pure. */
-#ifndef RBR_SETTINGS_YAML_H
-#define RBR_SETTINGS_YAML_H
+#ifndef RBR_YAML_YAML_H
+#define RBR_YAML_YAML_H
 
 #include "base/arena.h"
 #include "base/err.h"

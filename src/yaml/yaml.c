@@ -1,4 +1,4 @@
-#include "settings/yaml.h"
+#include "yaml/yaml.h"
 
 #include <errno.h>
 #include <libfyaml.h>
