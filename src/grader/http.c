@@ -58,6 +58,7 @@ struct http {
     const char *ca_file, *certificate_file, *key_file, *proxy;
     struct loop *loop;
     struct line_owner lines; /* the endpoints have them */
+    CURLSH *names; /* that were looked up */
     uv_timer_t watchdog;
     struct sockets sockets;
     struct easy *free_easy, *active, *cancelled;
@@ -312,6 +313,7 @@ static void set_once(struct easy *e)
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_SHARE, h->names);
     SET(CURLOPT_PROXY, h->proxy); /* "": none, whatever the environment says */
     SET(CURLOPT_NOPROXY, ""); /* as for the exceptions */
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -714,6 +716,10 @@ enum err_code http_new(struct loop *loop, const struct http_config *config, stru
     h->config = *config;
     keep_texts(h);
     h->loop = loop;
+    h->names = curl_share_init();
+    if (h->names == NULL)
+        abort(); /* out of memory */
+    (void)curl_share_setopt(h->names, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
     sockets_init(&h->sockets, loop, on_ready, on_poll_closed);
     h->lines = (struct line_owner){
         .loop = loop,
@@ -746,6 +752,7 @@ void http_free(struct http *h)
         h->free_easy = e->next;
         free_easy(e);
     }
+    (void)curl_share_cleanup(h->names);
     uv_close((uv_handle_t *)&h->watchdog, on_watchdog_closed);
 }
 

@@ -5,7 +5,7 @@
 #include "base/attr.h"
 #include "base/mem.h"
 
-enum { REQUESTS_MAX = 128, CONNECTIONS_MAX = REQUESTS_MAX + 16, LOOK_EVERY_MS = 1000 };
+enum { REQUESTS_MAX = 32, CONNECTIONS_MAX = REQUESTS_MAX + 8, LOOK_EVERY_MS = 1000 };
 
 static void on_closed(uv_handle_t *handle)
 {
