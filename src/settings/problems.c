@@ -17,6 +17,13 @@ const char *shown(struct str s, char out[SHOWN_MAX])
     return out;
 }
 
+/* Whether the place is "--set LABEL" already. */
+static bool is_override_of(struct str file, struct str label)
+{
+    const struct str option = STR("--set ");
+    return str_has_prefix(file, option) && str_eq(str_sub(file, option.n, file.n), label);
+}
+
 static void RBR_PRINTF(6, 0) add(struct loading *l, struct str file, size_t line, size_t column,
                                  const char *label, const char *fmt, va_list args)
 {
@@ -28,7 +35,9 @@ static void RBR_PRINTF(6, 0) add(struct loading *l, struct str file, size_t line
     (void)buf_append_str(out, file);
     if (line > 0)
         (void)buf_printf(out, ":%zu:%zu", line, column);
-    (void)buf_printf(out, ": %s%s%s\n", label, label[0] != '\0' ? ": " : "", text);
+    if (label[0] != '\0' && !is_override_of(file, str_z(label)))
+        (void)buf_printf(out, ": %s", label);
+    (void)buf_printf(out, ": %s\n", text);
 }
 
 /* A map in a list has no place of its own; its first key stands for it. */

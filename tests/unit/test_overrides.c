@@ -122,7 +122,7 @@ static const struct wrong_set wrong_sets[] = {
     {"kafka..group=x", "--set kafka..group: an empty key in the path; write --set kafka.group=x\n"},
     {"kafka.grup=x", "--set kafka.grup: unknown key 'grup' in kafka; did you mean 'group'?\n"},
     {"log.level=loud",
-     "--set log.level: log.level: there is no 'loud'; write debug, info, warning or error\n"},
+     "--set log.level: there is no 'loud'; write debug, info, warning or error\n"},
     {"kafka.group.x=1", "--set kafka.group.x: kafka.group: a map, where one value is wanted; write "
                         "group: VALUE\n"},
     {"kafka.brokers.x=1",
