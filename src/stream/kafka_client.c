@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "stream/kafka_log.h"
 
@@ -116,6 +117,14 @@ enum err_code kafka_err_code(rd_kafka_resp_err_t code)
     default:
         return ERR_KAFKA;
     }
+}
+
+int kafka_left_ms(int64_t until_us)
+{
+    int64_t left = (until_us - clock_mono_us(&clock_real)) / 1000;
+    if (left < 1)
+        return 1;
+    return left < KAFKA_CALL_MS ? (int)left : KAFKA_CALL_MS;
 }
 
 enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,

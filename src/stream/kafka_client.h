@@ -38,6 +38,11 @@ rd_kafka_t *kafka_reader_client(const struct kafka_config *config, struct err *e
  */
 enum err_code kafka_err_code(rd_kafka_resp_err_t code);
 
+/* What is left until then, for one blocking call: from 1, since 0 or less would mean "for ever", to
+ * KAFKA_CALL_MS. */
+enum { KAFKA_CALL_MS = 10000 };
+int kafka_left_ms(int64_t until_us);
+
 /* Partitions of a topic; asks the brokers for up to `timeout_ms`. A topic that does not exist is an
  * error that says so. */
 enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,

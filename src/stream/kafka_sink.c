@@ -8,10 +8,9 @@
 #include "base/mem.h"
 #include "obs/log.h"
 #include "stream/fencing.h"
-#include "stream/kafka_bombs.h"
-#include "stream/kafka_client.h"
 #include "stream/kafka_identity.h"
 #include "stream/kafka_log.h"
+#include "stream/kafka_targets.h"
 
 /* One batch at a time goes from the loop thread to the publisher thread and back:
  *
@@ -27,18 +26,10 @@
 
 enum {
     FLUSH_MS = 1000,
-    CALL_MS = 10000, /* one blocking call of a transaction */
     PATIENCE_US = 60000000, /* for one batch, retries included */
     ASK_AGAIN_US = 100000,
+    MESSAGE_BYTES_MIN = 2000, /* of a limit that the producer is given */
     SILENCE_US = 15000000, /* without an outcome, and then again, the log says so */
-    ENVELOPE_BYTES = 128, /* record header and batch header, generously */
-};
-
-struct target {
-    char *topic;
-    rd_kafka_topic_t *handle; /* kept so that the producer knows the topic before the first batch */
-    bool same_partitions; /* as many as the input: a record keeps its partition */
-    size_t message_bytes; /* its max.message.bytes */
 };
 
 struct kafka_sink {
@@ -48,8 +39,7 @@ struct kafka_sink {
     rd_kafka_conf_t *conf; /* the producer's, to make another of */
     bool transactional;
     int identity; /* holds the default transactional.id; -1: another */
-    struct target targets[SINK_TOPICS]; /* by enum sink_topic */
-    size_t n_targets; /* without the last one there is no shadow policy */
+    struct kafka_targets targets;
     pthread_t thread;
     bool thread_runs;
     pthread_mutex_t lock;
@@ -70,15 +60,6 @@ struct kafka_sink {
     bool one_by_one; /* until a batch is committed: one message a request, to know which is */
     struct fencing fencing;
 };
-
-/* What is left until then, for one blocking call: never 0 or less, which would mean "for ever". */
-static int left_ms(int64_t until_us)
-{
-    int64_t left = (until_us - clock_mono_us(&clock_real)) / 1000;
-    if (left < 1)
-        return 1;
-    return left < CALL_MS ? (int)left : CALL_MS;
-}
 
 /* ---- publisher thread: outcomes ---------------------------------------------------------------
  */
@@ -112,7 +93,7 @@ static enum sink_outcome abort_transaction(struct kafka_sink *s, struct sink_bat
     FAILPOINT(before_abort);
     do
         verdict = judge_error(s, b, "aborting a transaction",
-                              rd_kafka_abort_transaction(s->producer, CALL_MS));
+                              rd_kafka_abort_transaction(s->producer, KAFKA_CALL_MS));
     while (verdict == CALL_AGAIN);
     if (verdict != GO_ON)
         return SINK_FAILED;
@@ -122,16 +103,6 @@ static enum sink_outcome abort_transaction(struct kafka_sink *s, struct sink_bat
 
 /* ---- publisher thread: records ----------------------------------------------------------------
  */
-
-/* The output has not as many partitions as the input any more. */
-static void place_by_key(struct target *to)
-{
-    if (to->same_partitions)
-        log_warning("sink.partitions",
-                    "%s has fewer partitions than the input by now: records are placed by key",
-                    to->topic);
-    to->same_partitions = false;
-}
 
 static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
 {
@@ -147,7 +118,7 @@ static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message,
         s->refused++;
     }
     if (message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
-        place_by_key(&s->targets[record->to]);
+        kafka_target_by_key(&s->targets.of[record->to]);
     if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
         message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
         s->cut_off = true;
@@ -166,19 +137,11 @@ static void on_error(rd_kafka_t *producer, int code, const char *reason, void *o
     s->broken = true;
 }
 
-static size_t wire_bytes(const struct sink_record *r)
-{
-    size_t n = r->key.n + r->value.n + ENVELOPE_BYTES;
-    for (size_t i = 0; i < r->n_headers; i++)
-        n += r->headers[i].name.n + r->headers[i].value.n + 8;
-    return n;
-}
-
 /* Hands the record over, waiting while the producer's queue is full. */
-static rd_kafka_resp_err_t hand_over(struct kafka_sink *s, const struct target *to,
+static rd_kafka_resp_err_t hand_over(struct kafka_sink *s, const struct kafka_target *to,
                                      struct sink_record *r)
 {
-    int32_t partition = to->same_partitions ? r->partition : RD_KAFKA_PARTITION_UA;
+    int32_t partition = kafka_target_partition(to, r);
     rd_kafka_resp_err_t code;
     while ((code = kafka_produce(s->producer, to->topic, partition, r, r)) ==
            RD_KAFKA_RESP_ERR__QUEUE_FULL)
@@ -188,10 +151,10 @@ static rd_kafka_resp_err_t hand_over(struct kafka_sink *s, const struct target *
 
 static bool produce_one(struct kafka_sink *s, struct sink_batch *b, struct sink_record *r)
 {
-    struct target *to = &s->targets[r->to];
+    struct kafka_target *to = &s->targets.of[r->to];
     rd_kafka_resp_err_t code = hand_over(s, to, r);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && to->same_partitions) {
-        place_by_key(to);
+        kafka_target_by_key(to);
         code = hand_over(s, to, r);
     }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -215,8 +178,8 @@ static bool sizes_fit(struct kafka_sink *s, struct sink_batch *b)
     bool fit = true;
     for (size_t i = 0; i < b->n_records; i++) {
         struct sink_record *r = &b->records[i];
-        const struct target *to = &s->targets[r->to];
-        r->too_large = wire_bytes(r) > to->message_bytes;
+        const struct kafka_target *to = &s->targets.of[r->to];
+        r->too_large = !kafka_target_takes(to, r);
         if (r->too_large && fit)
             (void)err_set(&b->err, ERR_LIMIT, "a message is larger than %s takes (%zu bytes)",
                           to->topic, to->message_bytes);
@@ -312,9 +275,9 @@ static enum verdict send_to_group(struct kafka_sink *s, struct sink_batch *b,
         (void)err_set(&b->err, ERR_KAFKA, "sending offsets: the group has been left");
         return ABORT;
     }
-    enum verdict verdict =
-        judge_error(s, b, "sending offsets",
-                    rd_kafka_send_offsets_to_transaction(s->producer, offsets, group, CALL_MS));
+    enum verdict verdict = judge_error(
+        s, b, "sending offsets",
+        rd_kafka_send_offsets_to_transaction(s->producer, offsets, group, KAFKA_CALL_MS));
     rd_kafka_consumer_group_metadata_destroy(group);
     return verdict;
 }
@@ -336,7 +299,7 @@ static enum verdict commit(struct kafka_sink *s, struct sink_batch *b)
     FAILPOINT(before_commit);
     do
         verdict = judge_error(s, b, "committing a transaction",
-                              rd_kafka_commit_transaction(s->producer, CALL_MS));
+                              rd_kafka_commit_transaction(s->producer, KAFKA_CALL_MS));
     while (verdict == CALL_AGAIN);
     return verdict;
 }
@@ -405,11 +368,7 @@ static bool stopping(struct kafka_sink *s)
 
 static void end_producer(struct kafka_sink *s)
 {
-    for (size_t i = 0; i < s->n_targets; i++) {
-        if (s->targets[i].handle != NULL)
-            rd_kafka_topic_destroy(s->targets[i].handle);
-        s->targets[i].handle = NULL;
-    }
+    kafka_targets_close(&s->targets);
     if (s->producer != NULL)
         rd_kafka_destroy(s->producer);
     s->producer = NULL;
@@ -418,7 +377,7 @@ static void end_producer(struct kafka_sink *s)
 static enum err_code init_transactions(struct kafka_sink *s, int64_t until_us, struct err *err)
 {
     for (;;) {
-        rd_kafka_error_t *error = rd_kafka_init_transactions(s->producer, left_ms(until_us));
+        rd_kafka_error_t *error = rd_kafka_init_transactions(s->producer, kafka_left_ms(until_us));
         if (error == NULL)
             return ERR_OK;
         bool again = rd_kafka_error_is_retriable(error) && clock_mono_us(&clock_real) < until_us;
@@ -436,8 +395,7 @@ static enum err_code make_producer(struct kafka_sink *s, int64_t until_us, struc
     s->producer = kafka_client_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(s->conf), err);
     if (s->producer == NULL)
         return ERR_INVALID;
-    for (size_t i = 0; i < s->n_targets; i++)
-        s->targets[i].handle = rd_kafka_topic_new(s->producer, s->targets[i].topic, NULL);
+    kafka_targets_open(&s->targets, s->producer);
     s->in_doubt = false;
     return s->transactional ? init_transactions(s, until_us, err) : ERR_OK;
 }
@@ -454,7 +412,8 @@ static enum err_code has_landed(struct kafka_sink *s, const struct sink_batch *b
 {
     FAILPOINT(new_producer);
     rd_kafka_topic_partition_list_t *list = offsets_of(b);
-    rd_kafka_resp_err_t code = rd_kafka_committed(kafka_source_client(s->source), list, CALL_MS);
+    rd_kafka_resp_err_t code =
+        rd_kafka_committed(kafka_source_client(s->source), list, KAFKA_CALL_MS);
     bool landed = b->n_offsets > 0;
     for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *p = &list->elems[i];
@@ -479,7 +438,7 @@ static enum sink_outcome recover(struct kafka_sink *s, struct sink_batch *b)
     while (!stopping(s)) {
         struct err err = {0};
         end_producer(s);
-        code = make_producer(s, clock_mono_us(&clock_real) + CALL_MS * 1000LL, &err);
+        code = make_producer(s, clock_mono_us(&clock_real) + KAFKA_CALL_MS * 1000LL, &err);
         if (code == ERR_OK && s->transactional)
             code = has_landed(s, b, &landed, &err);
         if (code == ERR_OK) {
@@ -509,7 +468,8 @@ static enum sink_outcome publish_safely(struct kafka_sink *s, struct sink_batch 
     if (s->in_doubt) {
         log_info("sink.new_producer", "a connection broke in the last transaction");
         end_producer(s);
-        if (make_producer(s, clock_mono_us(&clock_real) + CALL_MS * 1000LL, &b->err) != ERR_OK) {
+        if (make_producer(s, clock_mono_us(&clock_real) + KAFKA_CALL_MS * 1000LL, &b->err) !=
+            ERR_OK) {
             s->in_doubt = true;
             return SINK_ABORTED;
         }
@@ -618,54 +578,6 @@ static void sink_close(struct sink *port)
     s->thread_runs = false;
 }
 
-/* ---- topics -------------------------------------------------------------------------------------
- */
-
-/* Asks until then: a broker that just starts does not know its topics yet. */
-static enum err_code count_partitions(struct kafka_sink *s, const char *topic, int64_t until_us,
-                                      int32_t *ret, struct err *err)
-{
-    for (;;) {
-        enum err_code code = kafka_partition_count(kafka_source_client(s->source), topic,
-                                                   left_ms(until_us), ret, err);
-        if (err_class(code) != ERR_CLASS_TRANSIENT || clock_mono_us(&clock_real) >= until_us)
-            return code;
-        (void)usleep(ASK_AGAIN_US);
-    }
-}
-
-/* Looks at the output topics through the consumer, whose client is there already: how many
- * partitions they have, and how large a message may be. */
-static enum err_code look_at_topics(struct kafka_sink *s, const struct kafka_config *config,
-                                    int64_t until_us, struct err *err)
-{
-    int32_t input, n;
-    char *topic = mem_copy(config->input.p, config->input.n);
-    enum err_code code = count_partitions(s, topic, until_us, &input, err);
-    if (code == ERR_OK && !config->embedded)
-        kafka_warn_of_bombs(kafka_source_client(s->source), topic, config->record_bytes,
-                            left_ms(until_us));
-    mem_free(topic);
-    for (size_t i = 0; code == ERR_OK && i < s->n_targets; i++) {
-        struct target *t = &s->targets[i];
-        code = count_partitions(s, t->topic, until_us, &n, err);
-        if (code != ERR_OK)
-            break;
-        t->same_partitions = n == input;
-        struct kafka_topic_limits limits = {.message_bytes = KAFKA_MESSAGE_BYTES_MAX};
-        if (!config->embedded)
-            kafka_topic_limits(kafka_source_client(s->source), t->topic, left_ms(until_us),
-                               &limits);
-        t->message_bytes = limits.message_bytes;
-        if (!t->same_partitions)
-            log_info("sink.partitions",
-                     "%s has %" PRId32 " partitions and the input %" PRId32
-                     ": records are placed by key",
-                     t->topic, n, input);
-    }
-    return code;
-}
-
 /* ---- lifecycle ----------------------------------------------------------------------------------
  */
 
@@ -698,10 +610,7 @@ static bool identify(struct kafka_sink *s, rd_kafka_conf_t *conf, const struct k
  * not tell which message was to blame. A smaller one, from the user's properties, stands. */
 static bool cap_request(struct kafka_sink *s, rd_kafka_conf_t *conf, struct err *err)
 {
-    size_t limit = s->targets[0].message_bytes;
-    for (size_t i = 1; i < s->n_targets; i++)
-        if (s->targets[i].message_bytes < limit)
-            limit = s->targets[i].message_bytes;
+    const size_t limit = kafka_targets_least(&s->targets);
     char text[32];
     size_t size = sizeof(text);
     if (rd_kafka_conf_get(conf, "batch.size", text, &size) == RD_KAFKA_CONF_OK &&
@@ -715,12 +624,10 @@ static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_confi
                                   struct err *err)
 {
     /* One message may be as large as the most generous topic takes. */
-    size_t message = 2000;
+    size_t most = kafka_targets_most(&s->targets);
     char message_bytes[32];
-    for (size_t i = 0; i < s->n_targets; i++)
-        if (s->targets[i].message_bytes > message)
-            message = s->targets[i].message_bytes;
-    (void)snprintf(message_bytes, sizeof(message_bytes), "%zu", message);
+    (void)snprintf(message_bytes, sizeof(message_bytes), "%zu",
+                   most > MESSAGE_BYTES_MIN ? most : MESSAGE_BYTES_MIN);
     struct kafka_default ours[ARRAY_LEN(producer_defaults) + 1];
     memcpy(ours, producer_defaults, sizeof(producer_defaults));
     ours[ARRAY_LEN(producer_defaults)] = (struct kafka_default){"message.max.bytes", message_bytes};
@@ -740,7 +647,8 @@ static rd_kafka_conf_t *configure(struct kafka_sink *s, const struct kafka_confi
 static enum err_code start(struct kafka_sink *s, const struct kafka_config *config,
                            int64_t until_us, struct err *err)
 {
-    enum err_code code = look_at_topics(s, config, until_us, err);
+    enum err_code code =
+        kafka_targets_look(&s->targets, config, kafka_source_client(s->source), until_us, err);
     if (code != ERR_OK)
         return code;
     s->conf = configure(s, config, err);
@@ -765,11 +673,7 @@ enum err_code kafka_sink_new(struct loop *loop, struct kafka_source *source,
     s->transactional = config->delivery == DELIVERY_EXACTLY_ONCE;
     s->identity = -1;
     s->silence_us = CLOCK_NEVER;
-    s->targets[SINK_REWARDS].topic = mem_copy(config->output.p, config->output.n);
-    s->targets[SINK_DEAD_LETTERS].topic = mem_copy(config->dead_letters.p, config->dead_letters.n);
-    s->n_targets = config->shadow_output.n > 0 ? SINK_TOPICS : SINK_SHADOW;
-    if (config->shadow_output.n > 0)
-        s->targets[SINK_SHADOW].topic = mem_copy(config->shadow_output.p, config->shadow_output.n);
+    kafka_targets_init(&s->targets, config);
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->wake, NULL);
     inbox_init(&s->back, loop);
@@ -791,8 +695,7 @@ void kafka_sink_free(struct kafka_sink *s)
     kafka_identity_release(s->identity); /* after the producer: its successor fences it */
     if (s->conf != NULL)
         rd_kafka_conf_destroy(s->conf);
-    for (size_t i = 0; i < s->n_targets; i++)
-        mem_free(s->targets[i].topic);
+    kafka_targets_done(&s->targets);
     inbox_done(&s->back);
     (void)pthread_cond_destroy(&s->wake);
     (void)pthread_mutex_destroy(&s->lock);

@@ -123,7 +123,7 @@ DEFECTS = [
              "            on_committed(p);\n")],
            Kafka(faults.nothing, ("repeated",)), Sim("test_simulation", ("again",))),
     Defect("fenced_producer_kept", "a producer whose transaction ended in an unknown way is used again",
-           [(SINK, "        end_producer(s);\n        code = make_producer(s, clock_mono_us(&clock_real) + CALL_MS * 1000LL, &err);\n",
+           [(SINK, "        end_producer(s);\n        code = make_producer(s, clock_mono_us(&clock_real) + KAFKA_CALL_MS * 1000LL, &err);\n",
              "        code = ERR_OK;\n"),
             (SINK, "    s->in_doubt = s->broken;", "    s->in_doubt = false;")],
            Kafka(faults.usurped_before_commit, ("ended",))),
@@ -202,13 +202,13 @@ DEFECTS = [
            Kafka(faults.handed_over, ("lost",), SHORT_DRAIN)),
     # ---- messages ---------------------------------------------------------------------------------
     Defect("dead_letters_dropped", "what cannot be decoded is passed over",
-           [(SINK, "    struct target *to = &s->targets[r->to];\n    rd_kafka_resp_err_t code = hand_over",
-             "    struct target *to = &s->targets[r->to];\n    if (r->to == SINK_DEAD_LETTERS)\n        return true;\n"
+           [(SINK, "    struct kafka_target *to = &s->targets.of[r->to];\n    rd_kafka_resp_err_t code = hand_over",
+             "    struct kafka_target *to = &s->targets.of[r->to];\n    if (r->to == SINK_DEAD_LETTERS)\n        return true;\n"
              "    rd_kafka_resp_err_t code = hand_over")],
            Kafka(faults.nothing, ("lost",))),
     Defect("failures_dropped", "records that no grader could judge have no message",
-           [(SINK, "    struct target *to = &s->targets[r->to];\n    rd_kafka_resp_err_t code = hand_over",
-             "    struct target *to = &s->targets[r->to];\n    if (r->n_headers > 1 && str_eq(r->headers[1].value, STR(\"FAILED\")))\n"
+           [(SINK, "    struct kafka_target *to = &s->targets.of[r->to];\n    rd_kafka_resp_err_t code = hand_over",
+             "    struct kafka_target *to = &s->targets.of[r->to];\n    if (r->n_headers > 1 && str_eq(r->headers[1].value, STR(\"FAILED\")))\n"
              "        return true;\n    rd_kafka_resp_err_t code = hand_over")],
            Kafka(faults.nothing, ("lost",))),
     Defect("default_reward", "a failure is the number 1", [("src/reward/reward.c", "    ret->mask_sample = !ret->has_reward;\n", """\
