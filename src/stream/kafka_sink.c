@@ -202,20 +202,20 @@ static void doubt_refusals(struct kafka_sink *s, struct sink_batch *b)
                                    "time; restart to learn the topic's limit");
 }
 
-/* Of a transaction that failed librdkafka may hold back what it has, and report it when it is too
- * old: there is no waiting for that. */
-static void wait_for_reports(struct kafka_sink *s, const struct sink_batch *b)
+/* What comes too late is called back, and may arrive all the same. A transaction that failed is
+ * another matter: librdkafka may hold back what it still has until that is too old. Aborting calls
+ * that back, and waits for what is on its way. */
+static void wait_for_reports(struct kafka_sink *s, struct sink_batch *b)
 {
     bool failed = false;
     while (s->reports_left > 0 && !failed && clock_mono_us(&clock_real) < s->give_up_us) {
         (void)rd_kafka_flush(s->producer, FLUSH_MS);
         failed = s->transactional && (s->cut_off || b->err.code != ERR_OK);
     }
-}
-
-/* What has no report is called back. */
-static void recall(struct kafka_sink *s)
-{
+    if (s->reports_left == 0 || failed)
+        return;
+    (void)err_set(&b->err, ERR_TIMEOUT, "publishing: no delivery report for %zu records",
+                  s->reports_left);
     (void)rd_kafka_purge(s->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (s->reports_left > 0)
         (void)rd_kafka_flush(s->producer, FLUSH_MS);
@@ -234,14 +234,8 @@ static bool produce_all(struct kafka_sink *s, struct sink_batch *b)
     }
     FAILPOINT(after_produce);
     wait_for_reports(s, b);
-    doubt_refusals(s, b);
     if (b->err.code == ERR_OK && s->cut_off)
         (void)err_set(&b->err, ERR_KAFKA, "publishing: the transaction failed");
-    if (b->err.code == ERR_OK && s->reports_left > 0)
-        (void)err_set(&b->err, ERR_TIMEOUT, "publishing: no delivery report for %zu records",
-                      s->reports_left);
-    if (s->reports_left > 0)
-        recall(s);
     return b->err.code == ERR_OK;
 }
 
@@ -485,6 +479,7 @@ static enum sink_outcome publish_safely(struct kafka_sink *s, struct sink_batch 
 static enum sink_outcome publish_batch(struct kafka_sink *s, struct sink_batch *b)
 {
     enum sink_outcome outcome = s->transactional ? publish_safely(s, b) : publish_and_commit(s, b);
+    doubt_refusals(s, b);
     bool fatal = err_class(b->err.code) == ERR_CLASS_FATAL;
     if (outcome == SINK_COMMITTED || (outcome == SINK_ABORTED && !fatal))
         return outcome;
