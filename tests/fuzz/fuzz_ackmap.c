@@ -1,17 +1,8 @@
 /* Any bytes as offset metadata, and any bytes as a map: what is taken is what encoding it gives,
  * what is refused leaves nothing done, and every map comes back from its text. */
-#include <stdint.h>
-#include <stdlib.h>
+#include "../support/fuzz.h"
 
 #include "stream/ackmap.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 /* The base is where the fuzzer can learn it: nothing it could guess has a right digest anyway. */
 enum { BASE = 0 };

@@ -1,18 +1,9 @@
 /* Any bytes as a JSON record: taken or refused within the limits, and what is taken owns its text.
  */
-#include <stdint.h>
-#include <stdlib.h>
+#include "../support/fuzz.h"
 
 #include "base/utf8.h"
 #include "record/record.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void messages_are_text(const struct message *m, size_t n)
 {

@@ -1,18 +1,9 @@
 /* Any bytes as a record whose format the first byte tells (protobuf and Confluent framing, mostly):
  * taken or refused within the limits; what is taken owns its text, all of it valid UTF-8. */
-#include <stdint.h>
-#include <stdlib.h>
+#include "../support/fuzz.h"
 
 #include "base/utf8.h"
 #include "record/record.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void lists_are_text(const struct record *r)
 {

@@ -1,19 +1,11 @@
 /* Any bytes as SGLang's page of loads: what is no page leaves what was there; a page is ready only
  * with ranks, and no more waits than these can say. With hardly any memory it is the same page, or
  * none. */
-#include <stdlib.h>
+#include "../support/fuzz.h"
 
 #include "grader/poll.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static const struct loads before = {.waiting = 4711, .ready = true};
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static bool same(const struct loads *a, const struct loads *b)
 {

@@ -1,24 +1,16 @@
 /* Any text as a manifest: one that holds together, or an error of one line, never both; what was
  * taken prints to what reads back the same. */
-#include <stdint.h>
-#include <stdlib.h>
+#include "../support/fuzz.h"
 
 #include "replay/manifest.h"
 #include "yaml/yaml.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);
 
 /* libfyaml 0.7.12 loses 4 KiB over some texts that it refuses. */
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libfyaml.so";
-}
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
 }
 
 static struct manifest *load(struct str text)

@@ -1,13 +1,11 @@
 /* Any text as a policy, and as an overlay of itself: an error finding or a policy, never both;
  * findings can be printed; the hash of a policy does not depend on when it is loaded. */
-#include <stdint.h>
-#include <stdlib.h>
+#include "../support/fuzz.h"
 
 #include "base/utf8.h"
 #include "policy/check.h"
 #include "policy/policy.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);
 
 /* libfyaml 0.7.12 loses 4 KiB over some texts that it refuses (corpus/policy/refused_braces.yaml).
@@ -15,12 +13,6 @@ const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libfyaml.so";
-}
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
 }
 
 static void print_all(const struct findings *f)

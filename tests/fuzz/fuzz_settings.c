@@ -1,21 +1,12 @@
 /* Any text as settings, its "#set " lines as overrides: settings or problems, never both; a line
  * for each problem, with nothing in it that a terminal would obey; the dump of what was taken loads
  * again, to the same dump. */
-#include <stdint.h>
-#include <stdlib.h>
+#include "../support/fuzz.h"
 
 #include "base/utf8.h"
 #include "settings/settings.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { SETS_MAX = 16, LINES_MAX = 100 };
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void check_problems(const struct settings_problems *p)
 {

@@ -1,14 +1,13 @@
 /* The main() of a fuzzer built without libFuzzer: runs every file of the folders and files named,
  * in order of their names, as an ordinary test. */
 #include <dirent.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "../support/fuzz.h"
+
 #include "base/attr.h"
 #include "base/mem.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned long ran, unread;
 

@@ -3,17 +3,9 @@
 #ifndef RBR_TESTS_DIALECT_FUZZ_H
 #define RBR_TESTS_DIALECT_FUZZ_H
 
-#include <stdlib.h>
+#include "fuzz.h"
 
 #include "grader/dialect.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static inline void fuzz_require(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static inline int fuzz_dialect(const struct dialect *d, const struct dialect_options *options,
                                size_t questions, const uint8_t *data, size_t size)
@@ -31,11 +23,11 @@ static inline int fuzz_dialect(const struct dialect *d, const struct dialect_opt
     for (size_t i = 0; i < questions; i++) {
         const struct answer *answer = &answers[i];
         if (answer->reason != REASON_NONE) {
-            fuzz_require(answer->probability == 0);
+            require(answer->probability == 0);
             continue;
         }
-        fuzz_require(answer->probability >= 0 && answer->probability <= 1 && !answer->retry);
-        fuzz_require(answer->mass >= policy.min_mass && answer->mass <= 1);
+        require(answer->probability >= 0 && answer->probability <= 1 && !answer->retry);
+        require(answer->mass >= policy.min_mass && answer->mass <= 1);
     }
     arena_done(&a);
     return 0;
