@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/num.h"
+#include "base/utf8.h"
 #include "record/record.h"
 #include "reward/message.h"
 #include "reward/summary.h"
@@ -102,11 +103,10 @@ struct printer {
 /* Pads with spaces; control characters must not reach the terminal. */
 static void put_cell(struct buf *b, struct str s, size_t width)
 {
-    size_t cells = 0;
+    size_t cells = utf8_count(s);
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
         (void)buf_append(b, c < 0x20 || c == 0x7f ? "?" : &s.p[i], 1);
-        cells += (c & 0xc0) != 0x80;
     }
     do
         (void)buf_append_z(b, " ");

@@ -58,6 +58,13 @@ void sha256_field(struct sha256 *h, struct str s)
     sha256_raw(h, s);
 }
 
+void sha256_fields(struct sha256 *h, const struct str *fields, size_t n)
+{
+    sha256_u64(h, n);
+    for (size_t i = 0; i < n; i++)
+        sha256_field(h, fields[i]);
+}
+
 void sha256_finish(struct sha256 *h, uint8_t out[SHA256_BYTES])
 {
     check(SHA256_Final(out, of(h)));

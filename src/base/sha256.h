@@ -19,6 +19,8 @@ struct sha256 { /* a copy goes on by itself */
 void sha256_init(struct sha256 *h); /* ready for fields */
 void sha256_done(struct sha256 *h); /* forgets what it was given */
 void sha256_field(struct sha256 *h, struct str s);
+/* How many, and each. */
+void sha256_fields(struct sha256 *h, const struct str *fields, size_t n);
 void sha256_u64(struct sha256 *h, uint64_t v);
 void sha256_f64(struct sha256 *h, double v); /* its IEEE bits */
 void sha256_raw(struct sha256 *h, struct str s); /* without the length */

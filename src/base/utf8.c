@@ -58,6 +58,14 @@ size_t utf8_valid_prefix(struct str s)
     return s.n;
 }
 
+size_t utf8_count(struct str s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
 uint32_t utf8_decode(struct str s, size_t *at)
 {
     const unsigned char *p = (const unsigned char *)s.p + *at;

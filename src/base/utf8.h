@@ -14,6 +14,9 @@ static inline bool utf8_valid(struct str s)
     return utf8_valid_prefix(s) == s.n;
 }
 
+/* Characters, as far as a column is concerned: bytes that begin one. */
+size_t utf8_count(struct str s);
+
 /* The code point at *at (below s.n) of well-formed text; *at moves on to the next. */
 uint32_t utf8_decode(struct str s, size_t *at);
 

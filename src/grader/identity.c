@@ -2,13 +2,6 @@
 
 #include <string.h>
 
-static void hash_labels(struct sha256 *h, const struct str *labels, size_t n)
-{
-    sha256_u64(h, n);
-    for (size_t i = 0; i < n; i++)
-        sha256_field(h, labels[i]);
-}
-
 static void hash_ids(struct sha256 *h, const uint32_t *ids, size_t n)
 {
     sha256_u64(h, n);
@@ -42,8 +35,8 @@ void identity_begin(struct sha256 *h, const struct grader_config *c, const struc
     hash_options(h, &c->ask);
     sha256_u64(h, policy->layout);
     sha256_u64(h, policy->neutralise);
-    hash_labels(h, policy->yes_labels, policy->n_yes_labels);
-    hash_labels(h, policy->no_labels, policy->n_no_labels);
+    sha256_fields(h, policy->yes_labels, policy->n_yes_labels);
+    sha256_fields(h, policy->no_labels, policy->n_no_labels);
     sha256_field(h, policy->prompt_template);
     sha256_field(h, policy->propositions[proposition].question);
 }

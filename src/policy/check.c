@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "policy/loader.h"
 
 enum { CHECK_JSON_BYTES = 16 * 1024 * 1024 };
@@ -140,14 +141,6 @@ void check_free(const struct check *c)
 /* ---- testing ----------------------------------------------------------------------------------
  */
 
-static size_t characters(struct str s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -200,9 +193,9 @@ bool check_holds(const struct check *c, struct str response)
     case CHECK_CONTAINS:
         return contains_any(c, response);
     case CHECK_MAX_CHARS:
-        return characters(response) <= c->chars;
+        return utf8_count(response) <= c->chars;
     case CHECK_MIN_CHARS:
-        return characters(response) >= c->chars;
+        return utf8_count(response) >= c->chars;
     case CHECK_JSON:
         return is_json(c->json, response);
     }

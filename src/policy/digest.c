@@ -99,13 +99,6 @@ static void hash_names(struct sha256 *h, const struct policy *p, const struct na
     mem_free(sorted);
 }
 
-static void hash_labels(struct sha256 *h, const struct str *labels, size_t n)
-{
-    sha256_u64(h, n);
-    for (size_t i = 0; i < n; i++)
-        sha256_field(h, labels[i]);
-}
-
 static void hash_options(struct sha256 *h, const struct policy *p)
 {
     sha256_u64(h, p->class_probability);
@@ -116,8 +109,8 @@ static void hash_options(struct sha256 *h, const struct policy *p)
     sha256_u64(h, p->empty_completion);
     sha256_u64(h, p->neutralise);
     sha256_u64(h, p->ask_all);
-    hash_labels(h, p->yes_labels, p->n_yes_labels);
-    hash_labels(h, p->no_labels, p->n_no_labels);
+    sha256_fields(h, p->yes_labels, p->n_yes_labels);
+    sha256_fields(h, p->no_labels, p->n_no_labels);
     sha256_u64(h, p->reward_model);
     sha256_f64(h, p->rm_weight);
     sha256_u64(h, p->has_clip);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/num.h"
+#include "base/utf8.h"
 #include "reward/classes.h"
 
 enum { NAME_WIDTH = 46, LABEL_MAX = 160, DEPTH_MAX = 12 };
@@ -36,19 +37,10 @@ static void put_text(struct page *p, struct str s)
     }
 }
 
-/* Characters, as far as a column is concerned. */
-static size_t width(struct str s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static void put_padded(struct page *p, struct str s, size_t to)
 {
     put_text(p, s);
-    for (size_t n = width(s); n < to; n++)
+    for (size_t n = utf8_count(s); n < to; n++)
         (void)buf_append_z(p->out, " ");
 }
 

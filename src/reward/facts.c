@@ -54,7 +54,6 @@ enum err_code reward_facts_unpack(struct str packed, struct arena *a, struct rew
     const Rbr__V1__Reward *m = reward_unpack(packed, a, err);
     if (m == NULL)
         return err->code;
-    bool known = (unsigned)m->status <= STATUS_CANCELLED;
     *ret = (struct reward_facts){
         .reward_id = unpacked_str(m->reward_id),
         .completion_id = unpacked_str(m->completion_id),
@@ -63,7 +62,7 @@ enum err_code reward_facts_unpack(struct str packed, struct arena *a, struct rew
         .response_type = unpacked_str(m->response_type),
         .predicted_class = unpacked_str(m->predicted_class),
         .attempt = m->attempt,
-        .status = known ? (enum status)m->status : STATUS_UNSPECIFIED,
+        .status = unpacked_status(m),
         .has_reward = m->reward_presence_case == RBR__V1__REWARD__REWARD_PRESENCE_REWARD,
     };
     ret->reward = ret->has_reward ? m->reward : 0;

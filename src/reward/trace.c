@@ -8,10 +8,9 @@ enum err_code reward_trace_unpack(struct str packed, struct arena *a, struct rew
     const Rbr__V1__Reward *m = reward_unpack(packed, a, err);
     if (m == NULL)
         return err->code;
-    bool known = (unsigned)m->status <= STATUS_CANCELLED;
     *ret = (struct reward_trace){
         .replay_id = unpacked_str(m->replay_id),
-        .status = known ? (enum status)m->status : STATUS_UNSPECIFIED,
+        .status = unpacked_status(m),
         .retryable = m->retryable != 0,
         .scored_at_ms = m->scored_at_ms,
     };

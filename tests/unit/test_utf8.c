@@ -46,6 +46,7 @@ static void every_scalar_value_goes_there_and_back(void **state RBR_UNUSED)
         size_t at = 0;
         if (utf8_decode((struct str){out, n}, &at) != c || at != n)
             fail_msg("U+%04X comes back as another", (unsigned)c);
+        assert_int_equal(utf8_count((struct str){out, n}), 1);
     }
 }
 
