@@ -24,7 +24,7 @@ bool evaluation_metrics(const struct evaluation *e, size_t proposition, size_t r
     return a.n + a.ungraded > 0;
 }
 
-static double share(size_t part, size_t whole)
+double evaluation_share(size_t part, size_t whole)
 {
     return whole > 0 ? (double)part / (double)whole : NAN;
 }
@@ -35,9 +35,10 @@ struct evaluation_class evaluation_class(const struct evaluation *e, size_t resp
     struct eval_class rows = eval_class(e->eval, response_type, class_index);
     return (struct evaluation_class){
         .rows = rows,
-        .precision = share(rows.both, rows.judged),
-        .recall = share(rows.both, rows.labelled),
-        .f1 = rows.labelled > 0 ? share(2 * rows.both, rows.labelled + rows.judged) : NAN,
+        .precision = evaluation_share(rows.both, rows.judged),
+        .recall = evaluation_share(rows.both, rows.labelled),
+        .f1 =
+            rows.labelled > 0 ? evaluation_share(2 * rows.both, rows.labelled + rows.judged) : NAN,
     };
 }
 
@@ -73,7 +74,7 @@ static void print_propositions(const struct evaluation *e, size_t response_type)
         for (size_t k = 0; k < ARRAY_LEN(numbers); k++)
             cell_number(&row, numbers[k], false);
         cell_count(&row, of.ungraded);
-        cell_number(&row, share(of.low_mass, of.m.n + of.ungraded), false);
+        cell_number(&row, evaluation_share(of.low_mass, of.m.n + of.ungraded), false);
         table_row(t, row.cells);
     }
     table_print(t);
@@ -131,7 +132,7 @@ static void print_types(const struct evaluation *e)
             continue;
         (void)printf("\n%.*s: %zu rows, %zu of %zu in their class (%.4f)",
                      STR_ARGS(eval->policy->response_types[t].name), eval->types[t].rows, right,
-                     classified, share(right, classified));
+                     classified, evaluation_share(right, classified));
         if (eval->types[t].unclassified > 0)
             (void)printf(", %zu without a class by labels or judgments",
                          eval->types[t].unclassified);

@@ -32,6 +32,8 @@ struct evaluation_metrics {
 bool evaluation_metrics(const struct evaluation *e, size_t proposition, size_t response_type,
                         struct evaluation_metrics *ret);
 
+double evaluation_share(size_t part, size_t whole); /* NAN of nothing */
+
 /* precision, recall and F1 of a class; NAN where there is none. */
 struct evaluation_class {
     struct eval_class rows;

@@ -5,11 +5,6 @@
 #include "report/page.h"
 #include "worker/evaluation.h"
 
-static double share(size_t part, size_t whole)
-{
-    return whole > 0 ? (double)part / (double)whole : NAN;
-}
-
 /* ---- in short ---------------------------------------------------------------------------------
  */
 
@@ -32,7 +27,7 @@ static void put_facts(struct page *p, const struct evaluation *e)
     page_fact(p, "rows", "%zu", eval->rows);
     page_fact(p, "answers", "%zu", eval->answers);
     if (classified > 0)
-        page_fact(p, "rows in their class", "%.1f %%", 100 * share(right, classified));
+        page_fact(p, "rows in their class", "%.1f %%", 100 * evaluation_share(right, classified));
     page_fact(p, "not graded", "%zu", eval->ungraded);
     page_fact(p, "of them for low mass", "%zu", eval->low_mass);
     page_facts_end(p);
@@ -67,7 +62,7 @@ static void put_propositions(struct page *p, const struct evaluation *e)
         for (size_t k = 0; k < ARRAY_LEN(numbers); k++)
             page_number(p, numbers[k]);
         page_count(p, of.ungraded);
-        page_number(p, share(of.low_mass, of.m.n + of.ungraded));
+        page_number(p, evaluation_share(of.low_mass, of.m.n + of.ungraded));
     }
     page_table_end(p);
 }
@@ -90,7 +85,7 @@ static void put_reliability(struct page *p, const struct evaluation *e)
             if (of.bins[b].n == 0)
                 continue;
             page_number(p, of.bins[b].mean);
-            page_number(p, share(of.bins[b].positives, of.bins[b].n));
+            page_number(p, evaluation_share(of.bins[b].positives, of.bins[b].n));
         }
         page_table_end(p);
     }
@@ -115,8 +110,9 @@ static void put_confusion(struct page *p, const struct evaluation *e, size_t t)
         struct evaluation_class c = evaluation_class(e, t, k);
         page_cell(p, policy->classes[k]);
         for (size_t to = 0; to < n; to++)
-            page_share(p, confusion[k * n + to],
-                       c.rows.labelled > 0 ? share(confusion[k * n + to], c.rows.labelled) : 0);
+            page_share(
+                p, confusion[k * n + to],
+                c.rows.labelled > 0 ? evaluation_share(confusion[k * n + to], c.rows.labelled) : 0);
         page_number(p, c.precision);
         page_number(p, c.recall);
         page_number(p, c.f1);
