@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "stream/kafka_log.h"
 
+enum { REFUSED_MS = 2500 };
+
 /* ---- configuration ----------------------------------------------------------------------------
  */
 
@@ -127,6 +129,27 @@ int kafka_left_ms(int64_t until_us)
     return left < KAFKA_CALL_MS ? (int)left : KAFKA_CALL_MS;
 }
 
+/* Brokers that cannot be connected to have REFUSED_MS; those that are slow have the whole time. */
+static rd_kafka_resp_err_t ask_of_topic(rd_kafka_t *client, rd_kafka_topic_t *topic, int timeout_ms,
+                                        const struct rd_kafka_metadata **ret)
+{
+    char reason[KAFKA_REASON_MAX];
+    int first_ms = timeout_ms < REFUSED_MS ? timeout_ms : REFUSED_MS;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, topic, ret, first_ms);
+    if (!kafka_log_is_connection(code) || first_ms == timeout_ms || kafka_log_is_unreached(reason))
+        return code;
+    return rd_kafka_metadata(client, 0, topic, ret, timeout_ms - first_ms);
+}
+
+static enum err_code no_answer(const char *topic, rd_kafka_resp_err_t code, struct err *err)
+{
+    char reason[KAFKA_REASON_MAX];
+    return err_set(err, kafka_err_code(code),
+                   "topic %s: the brokers do not answer (%s); is kafka.brokers right, and "
+                   "security.protocol in kafka.properties?",
+                   topic, kafka_log_is_unreached(reason) ? reason : rd_kafka_err2str(code));
+}
+
 enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
                                     int32_t *ret, struct err *err)
 {
@@ -134,13 +157,11 @@ enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int t
     rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
     if (handle == NULL)
         return err_set(err, ERR_INVALID, "'%s' is no topic name", topic);
-    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, handle, &metadata, timeout_ms);
+    rd_kafka_resp_err_t code = ask_of_topic(client, handle, timeout_ms, &metadata);
     rd_kafka_topic_destroy(handle);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return err_set(err, kafka_err_code(code),
-                       "topic %s: the brokers do not answer (%s); is kafka.brokers right, and "
-                       "security.protocol in kafka.properties?",
-                       topic, rd_kafka_err2str(code));
+        return no_answer(topic, code, err);
+    kafka_log_reached();
     code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
     int32_t n = code == RD_KAFKA_RESP_ERR_NO_ERROR ? metadata->topics[0].partition_cnt : 0;
     rd_kafka_metadata_destroy(metadata);

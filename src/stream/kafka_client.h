@@ -43,7 +43,8 @@ enum err_code kafka_err_code(rd_kafka_resp_err_t code);
 enum { KAFKA_CALL_MS = 10000 };
 int kafka_left_ms(int64_t until_us);
 
-/* Partitions of a topic; asks the brokers for up to `timeout_ms`. A topic that does not exist is an
+/* Partitions of a topic; asks the brokers for up to `timeout_ms`, but only for 2.5 s when none was
+ * ever reached and connections fail: then the error says why. A topic that does not exist is an
  * error that says so. */
 enum err_code kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
                                     int32_t *ret, struct err *err) RBR_MUST_CHECK;

@@ -9,7 +9,7 @@
 
 enum { SYSLOG_ERR = 3, SYSLOG_WARNING = 4 };
 
-enum state { UNREACHED, FAILED_ONCE, REACHED, AWAY };
+enum state { UNREACHED, REACHED, AWAY };
 static _Atomic int state = UNREACHED;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char reason[KAFKA_REASON_MAX]; /* under lock */
@@ -35,14 +35,9 @@ static void keep_reason(const char *text)
 void kafka_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     (void)client;
-    bool quiet = level > SYSLOG_WARNING || kafka_log_is_away();
-    if (is_connection(facility)) {
-        int unreached = UNREACHED;
-        quiet = !atomic_compare_exchange_strong(&state, &unreached, FAILED_ONCE);
-        if (strcmp(facility, "FAIL") == 0) /* an ERROR also counts brokers, which is no reason */
-            keep_reason(text);
-    }
-    if (quiet)
+    if (strcmp(facility, "FAIL") == 0) /* an ERROR also counts brokers, which is no reason */
+        keep_reason(text);
+    if (level > SYSLOG_WARNING || kafka_log_is_away() || is_connection(facility))
         log_debug("kafka.client", "%s: %s", facility, text);
     else if (level <= SYSLOG_ERR)
         log_error("kafka.client", "%s: %s", facility, text);
@@ -63,6 +58,18 @@ bool kafka_log_is_connection(rd_kafka_resp_err_t code)
     default:
         return false;
     }
+}
+
+void kafka_log_reached(void)
+{
+    int unreached = UNREACHED;
+    (void)atomic_compare_exchange_strong(&state, &unreached, REACHED);
+}
+
+bool kafka_log_is_unreached(char ret[KAFKA_REASON_MAX])
+{
+    kafka_log_reason(ret);
+    return atomic_load(&state) == UNREACHED && ret[0] != '\0';
 }
 
 void kafka_log_away(bool away)

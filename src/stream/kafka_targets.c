@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "obs/log.h"
 #include "stream/kafka_bombs.h"
+#include "stream/kafka_log.h"
 
 enum {
     ASK_AGAIN_US = 100000,
@@ -52,15 +53,27 @@ void kafka_targets_close(struct kafka_targets *t)
 /* ---- what the brokers tell ----------------------------------------------------------------------
  */
 
+/* So that nobody has to wait for the end to see that the address is wrong. */
+static void tell_once(const struct err *err, int64_t until_us, bool *told)
+{
+    char reason[KAFKA_REASON_MAX];
+    if (*told || !kafka_log_is_unreached(reason))
+        return;
+    *told = true;
+    log_warning("kafka.unreached", "%s It is tried for another %" PRId64 " s", err->msg,
+                (until_us - clock_mono_us(&clock_real)) / 1000000);
+}
+
 /* Asks until then: a broker that just starts does not know its topics yet. */
 static enum err_code count_partitions(rd_kafka_t *client, const char *topic, int64_t until_us,
                                       int32_t *ret, struct err *err)
 {
-    for (;;) {
+    for (bool told = false;;) {
         enum err_code code =
             kafka_partition_count(client, topic, kafka_left_ms(until_us), ret, err);
         if (err_class(code) != ERR_CLASS_TRANSIENT || clock_mono_us(&clock_real) >= until_us)
             return code;
+        tell_once(err, until_us, &told);
         (void)usleep(ASK_AGAIN_US);
     }
 }

@@ -123,10 +123,25 @@ def test_run_without_its_topics_fails_with_a_line(scene):
     assert scene.input in worker.log() or scene.output in worker.log()
 
 
-def test_run_without_a_broker_fails_with_a_line(scene):
+def test_run_without_a_broker_tells_soon_and_fails_with_a_line(scene):
     worker = scene.worker([TINY], kafka={"brokers": "127.0.0.1:1"})
+    worker.wait_for_log("kafka.unreached", 5)
     assert worker.process.wait(timeout=60) == 1
-    assert "127.0.0.1:1" in worker.log()
+    lines = [line for line in worker.log().splitlines() if "127.0.0.1:1" in line]
+    assert [event in line for event, line in zip(("kafka.unreached", "worker.start_failed"), lines, strict=True)] == [True, True]
+
+
+def test_commands_without_a_broker_fail_soon_with_one_line(scene):
+    path = scene.folder / "cli.yaml"
+    path.write_text(yaml.safe_dump(scene.settings([TINY], kafka={"brokers": "127.0.0.1:1"})))
+    made = write_lines(scene.folder, [records.make(1, 54)])
+    plan = ("replay", "plan", "-c", path, "--output", "again")
+    for command in (("produce", "-c", path, made), ("tail", "-c", path), plan):
+        started = time.monotonic()
+        result = rbr(*command)
+        assert result.returncode == 1 and time.monotonic() - started < 5, (command, result)
+        lines = result.stderr.decode().splitlines()
+        assert len(lines) == 1 and "127.0.0.1:1" in lines[0] and "is kafka.brokers right" in lines[0], (command, lines)
 
 
 def test_start_error_says_what_to_do(scene, config):

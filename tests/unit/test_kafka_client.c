@@ -2,6 +2,8 @@
  * said to be missing; the embedded cluster starts and is gone again. */
 #include "kafka_fixture.h"
 
+#include "stream/kafka_log.h"
+
 static struct kafka_fixture fixture;
 
 static int start(void **state RBR_UNUSED)
@@ -132,9 +134,12 @@ static void every_error_has_its_class(void **state RBR_UNUSED)
 static void partitions_are_counted(void **state RBR_UNUSED)
 {
     struct err err = {0};
+    char reason[KAFKA_REASON_MAX];
+    kafka_log(fixture.producer, 3, "FAIL", "another broker is away");
     int32_t n = -1;
     assert_int_equal(kafka_partition_count(fixture.producer, "three", 5000, &n, &err), ERR_OK);
     assert_int_equal(n, 3);
+    assert_false(kafka_log_is_unreached(reason));
 }
 
 static void a_topic_that_is_not_there_says_so(void **state RBR_UNUSED)
