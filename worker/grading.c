@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "grader/called.h"
 #include "grader/dialect.h"
 #include "worker/canary_file.h"
 
@@ -330,7 +331,7 @@ bool grading_is_hopeless(const struct grading *g, struct err *ret)
     if (g->grader == NULL || grader_down_for_us(g->grader) < PATIENCE_US)
         return false;
     grader_explain(g->grader, why);
-    (void)err_set(ret, ERR_UNAVAILABLE, "grader %.*s has not answered for %d s: %s",
-                  STR_ARGS(grader_name(g->grader)), PATIENCE_US / 1000000, why);
+    (void)err_set(ret, ERR_UNAVAILABLE, GRADER_CALLED " has not answered for %d s: %s",
+                  GRADER_CALLED_ARGS(grader_name(g->grader)), PATIENCE_US / 1000000, why);
     return true;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "grader/called.h"
 #include "obs/log.h"
 
 struct address {
@@ -160,8 +161,9 @@ static void change(struct addresses *a, struct watched *w, const struct resolver
         grader_leave(a->graders[i], w->place);
     w->by_name = false;
     if (joined + left > 0)
-        log_info("grader.addresses", "grader %.*s: %s is %zu endpoints now, %zu new and %zu gone",
-                 STR_ARGS(a->config.grader), a->config.name(w->named), q->n, joined, left);
+        log_info(
+            "grader.addresses", GRADER_CALLED ": %s is %zu endpoints now, %zu new and %zu gone",
+            GRADER_CALLED_ARGS(a->config.grader), a->config.name(w->named), q->n, joined, left);
 }
 
 /* ---- looking up -------------------------------------------------------------------------------
@@ -170,8 +172,8 @@ static void change(struct addresses *a, struct watched *w, const struct resolver
 static void failed(struct addresses *a, struct watched *w, const char *why)
 {
     if (!w->unknown)
-        log_warning("grader.name_unknown", "grader %.*s: '%s' cannot be looked up: %s; %s",
-                    STR_ARGS(a->config.grader), w->host, why,
+        log_warning("grader.name_unknown", GRADER_CALLED ": '%s' cannot be looked up: %s; %s",
+                    GRADER_CALLED_ARGS(a->config.grader), w->host, why,
                     w->by_name ? "is it right?" : "its last addresses are asked");
     w->unknown = true;
 }
@@ -190,8 +192,8 @@ static void on_answer(struct resolver_query *q)
         return;
     }
     if (w->unknown)
-        log_info("grader.name_known", "grader %.*s: '%s' can be looked up again",
-                 STR_ARGS(a->config.grader), w->host);
+        log_info("grader.name_known", GRADER_CALLED ": '%s' can be looked up again",
+                 GRADER_CALLED_ARGS(a->config.grader), w->host);
     w->unknown = false;
     if (q->n > 1 || !w->by_name)
         change(a, w, q);

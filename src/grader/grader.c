@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "grader/call.h"
+#include "grader/called.h"
 #include "grader/dispatch.h"
 #include "grader/group.h"
 #include "grader/hold.h"
@@ -149,14 +150,14 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
 {
     const struct dialect *dialect = dialect_find(config->dialect);
     if (dialect == NULL)
-        return err_set(err, ERR_UNSUPPORTED, "grader %.*s: no dialect '%.*s'",
-                       STR_ARGS(config->name), STR_ARGS(config->dialect));
+        return err_set(err, ERR_UNSUPPORTED, GRADER_CALLED ": no dialect '%.*s'",
+                       GRADER_CALLED_ARGS(config->name), STR_ARGS(config->dialect));
     if (dialect_check(dialect, &config->ask, err) != ERR_OK)
-        return err_wrap(err, "grader %.*s", STR_ARGS(config->name));
+        return err_wrap(err, GRADER_CALLED, GRADER_CALLED_ARGS(config->name));
     if (config->n_endpoints == 0 || config->n_endpoints > INT16_MAX || config->max_in_flight == 0)
         return err_set(err, ERR_INVALID,
-                       "grader %.*s: needs endpoints and max_in_flight of at least 1",
-                       STR_ARGS(config->name));
+                       GRADER_CALLED ": needs endpoints and max_in_flight of at least 1",
+                       GRADER_CALLED_ARGS(config->name));
     struct grader *g = mem_alloc(sizeof(*g));
     queue_init(&g->queue);
     arena_init(&g->texts, 1u << 20);
@@ -175,8 +176,8 @@ enum err_code grader_new(const struct grader_config *config, struct transport *t
     g->frame.options = g->config.ask;
     if (!kept || !dialect->frame(&g->texts, &g->frame)) {
         (void)grader_free(g);
-        return err_set(err, ERR_LIMIT, "grader %.*s: name or model is too long",
-                       STR_ARGS(config->name));
+        return err_set(err, ERR_LIMIT, GRADER_CALLED ": name or model is too long",
+                       GRADER_CALLED_ARGS(config->name));
     }
     struct pool_config pool = {
         .grader = grader_title(g),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "grader/called.h"
 #include "obs/log.h"
 
 static struct str name_of(const struct pool *p, size_t i)
@@ -121,35 +122,37 @@ void pool_tell_down(const struct pool *p, int64_t for_us)
     char why[POOL_WORDS_MAX];
     pool_explain(p, why);
     log_warning("grader.down",
-                "grader %.*s gives no answers, for %.1f s now: %s; records wait, %zu questions "
-                "of them here; it is tried every 4 s",
-                STR_ARGS(p->config.grader), seconds(for_us), why, p->config.waiting(p->config.arg));
+                GRADER_CALLED " gives no answers, for %.1f s now: %s; records wait, %zu questions "
+                              "of them here; it is tried every 4 s",
+                GRADER_CALLED_ARGS(p->config.grader), seconds(for_us), why,
+                p->config.waiting(p->config.arg));
 }
 
 void pool_tell_up(const struct pool *p, int64_t after_us)
 {
-    log_warning("grader.up", "grader %.*s answers again, after %.1f s; %zu questions waited",
-                STR_ARGS(p->config.grader), seconds(after_us), p->config.waiting(p->config.arg));
+    log_warning("grader.up", GRADER_CALLED " answers again, after %.1f s; %zu questions waited",
+                GRADER_CALLED_ARGS(p->config.grader), seconds(after_us),
+                p->config.waiting(p->config.arg));
 }
 
 void pool_tell_ejected(const struct pool *p, size_t i)
 {
     const struct pool_endpoint *e = &p->endpoints[i];
     log_warning("grader.endpoint_ejected",
-                "grader %.*s: %.*s is asked no more: %s: %s; the others are",
-                STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)), e->error, e->advice);
+                GRADER_CALLED ": %.*s is asked no more: %s: %s; the others are",
+                GRADER_CALLED_ARGS(p->config.grader), STR_ARGS(name_of(p, i)), e->error, e->advice);
 }
 
 void pool_tell_back(const struct pool *p, size_t i, int64_t after_us)
 {
-    log_warning("grader.endpoint_back", "grader %.*s: %.*s answers again, after %.1f s",
-                STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)), seconds(after_us));
+    log_warning("grader.endpoint_back", GRADER_CALLED ": %.*s answers again, after %.1f s",
+                GRADER_CALLED_ARGS(p->config.grader), STR_ARGS(name_of(p, i)), seconds(after_us));
 }
 
 void pool_tell_no_load(const struct pool *p, size_t i)
 {
     log_warning("grader.no_load",
-                "grader %.*s: %.*s does not say its load at /v1/loads: is it SGLang? Else set "
-                "load_poll: none",
-                STR_ARGS(p->config.grader), STR_ARGS(name_of(p, i)));
+                GRADER_CALLED ": %.*s does not say its load at /v1/loads: is it SGLang? Else set "
+                              "load_poll: none",
+                GRADER_CALLED_ARGS(p->config.grader), STR_ARGS(name_of(p, i)));
 }
