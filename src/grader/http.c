@@ -549,10 +549,10 @@ static void end_request(struct http *h, struct easy *e, CURLcode code)
     req->should_not_retry = e->hints.should_not_retry;
     req->waiting = e->hints.waiting;
     req->resent = e->resent;
-    (void)snprintf(req->detail, sizeof(req->detail), "%.120s",
-                   code == CURLE_OK      ? ""
-                   : e->error[0] != '\0' ? e->error
-                                         : curl_easy_strerror(code));
+    req->detail[0] = '\0';
+    if (code != CURLE_OK)
+        (void)snprintf(req->detail, sizeof(req->detail), "%.120s",
+                       e->error[0] != '\0' ? e->error : curl_easy_strerror(code));
     req->impl = NULL;
     req->done(req);
     give_easy(h, e);

@@ -63,10 +63,11 @@ static enum err_code check_api_key(struct str key, struct err *err)
     return ERR_OK;
 }
 
+/* curl prints them for each request, a character at a time: as few as will do. No Accept is any. */
 static struct curl_slist *shared_headers(struct str api_key)
 {
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    headers = curl_slist_append(headers, "Accept: application/json");
+    headers = curl_slist_append(headers, "Accept:");
     headers = curl_slist_append(headers, "Expect:");
     headers = curl_slist_append(headers, "User-Agent: rbr/" RBR_VERSION);
     headers = curl_slist_append(headers, "endpoint-load-metrics-format: TEXT");
