@@ -152,7 +152,7 @@ DEFECTS = [
            Kafka(faults.late_commit, ("repeated",), {"proxied": True, "producer": {"socket.timeout.ms": "1000"}})),
     Defect("dead_letter_outside", "a dead letter is committed before its batch is",
            [(SINK, "            FAILPOINT(dead_letter_produced);\n", "{\n            rd_kafka_error_t *defect = "
-             "rd_kafka_commit_transaction(s->producer, CALL_MS);\n            if (defect == NULL)\n                defect = "
+             "rd_kafka_commit_transaction(s->producer, KAFKA_CALL_MS);\n            if (defect == NULL)\n                defect = "
              "rd_kafka_begin_transaction(s->producer);\n            if (defect != NULL)\n                "
              "rd_kafka_error_destroy(defect);\n        }\n")],
            Kafka(faults.killed_when_delivered, ("repeated",))),
