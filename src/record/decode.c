@@ -4,8 +4,7 @@
 
 bool refuse(struct refusal *r, enum refusal_kind kind, size_t offset, const char *field)
 {
-    r->kind = kind;
-    r->offset = offset;
+    *r = (struct refusal){.kind = kind, .offset = offset};
     (void)snprintf(r->field, sizeof(r->field), "%s", field);
     return false;
 }

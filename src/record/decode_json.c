@@ -20,6 +20,19 @@ static bool fail(struct reader *r, enum refusal_kind kind, const struct json *at
     return refuse(r->d->refusal, kind, at->start, field);
 }
 
+static bool wrong_type(struct reader *r, const struct json *at, const char *field,
+                       const char *wanted)
+{
+    static const char *const names[] = {
+        [JSON_NULL] = "null",       [JSON_BOOL] = "true or false", [JSON_NUMBER] = "a number",
+        [JSON_STRING] = "a string", [JSON_ARRAY] = "a list",       [JSON_OBJECT] = "an object",
+    };
+    (void)fail(r, REFUSAL_WRONG_TYPE, at, field);
+    r->d->refusal->found = names[at->type];
+    r->d->refusal->wanted = wanted;
+    return false;
+}
+
 static bool keep(struct reader *r, const struct json *at, struct str s, struct str *ret)
 {
     if (s.n == 0) {
@@ -53,7 +66,7 @@ static bool read_text(struct reader *r, const struct json *v, const char *field,
     case JSON_BOOL:
         return keep(r, v, v->boolean ? STR("true") : STR("false"), ret);
     default:
-        return fail(r, REFUSAL_WRONG_TYPE, v, field);
+        return wrong_type(r, v, field, "a string");
     }
 }
 
@@ -70,14 +83,14 @@ static bool read_integer(struct reader *r, const struct json *v, const char *fie
                          int64_t max, int64_t *ret)
 {
     if (v->type != JSON_NUMBER)
-        return fail(r, REFUSAL_WRONG_TYPE, v, field);
+        return wrong_type(r, v, field, "an integer");
     return json_integer(v, min, max, ret) || fail(r, REFUSAL_OUT_OF_RANGE, v, field);
 }
 
 static bool read_double(struct reader *r, const struct json *v, const char *field, double *ret)
 {
     if (v->type != JSON_NUMBER)
-        return fail(r, REFUSAL_WRONG_TYPE, v, field);
+        return wrong_type(r, v, field, "a number");
     *ret = v->number;
     return true;
 }
@@ -85,7 +98,7 @@ static bool read_double(struct reader *r, const struct json *v, const char *fiel
 static bool read_bool(struct reader *r, const struct json *v, const char *field, bool *ret)
 {
     if (v->type != JSON_BOOL)
-        return fail(r, REFUSAL_WRONG_TYPE, v, field);
+        return wrong_type(r, v, field, "true or false");
     *ret = v->boolean;
     return true;
 }
@@ -100,7 +113,7 @@ static bool only_objects(struct reader *r, const struct json *list, const char *
 {
     for (const struct json *v = list->child; v != NULL; v = v->next)
         if (v->type != JSON_OBJECT)
-            return fail(r, REFUSAL_WRONG_TYPE, v, field);
+            return wrong_type(r, v, field, "an object");
     return true;
 }
 
@@ -127,7 +140,7 @@ static bool read_tool_call(struct reader *r, const struct json *v, const char *p
     const struct json *named = is_given(function) ? function : v;
     const struct json *arguments = json_get(named, STR("arguments"));
     if (v->type != JSON_OBJECT || named->type != JSON_OBJECT)
-        return fail(r, REFUSAL_WRONG_TYPE, named, path);
+        return wrong_type(r, named, path, "an object");
     if (arguments != NULL && !read_any(r, arguments, &out->arguments))
         return false;
     return member_text(r, v, "id", path, &out->id) && member_text(r, v, "type", path, &out->type) &&
@@ -138,7 +151,7 @@ static bool read_tool_calls(struct reader *r, const struct json *list, const cha
                             struct message *m)
 {
     if (list->type != JSON_ARRAY)
-        return fail(r, REFUSAL_WRONG_TYPE, list, path);
+        return wrong_type(r, list, path, "a list");
     m->tool_calls = array_of(r, list, list->count, sizeof(*m->tool_calls));
     if (m->tool_calls == NULL)
         return false;
@@ -156,7 +169,7 @@ static bool read_part(struct reader *r, const struct json *v, const char *path,
         return keep(r, v, v->string, &out->text);
     }
     if (v->type != JSON_OBJECT)
-        return fail(r, REFUSAL_WRONG_TYPE, v, path);
+        return wrong_type(r, v, path, "a string or an object");
     const struct json *image = json_get(v, STR("image_url"));
     if (is_given(image) &&
         !(image->type == JSON_OBJECT ? member_text(r, image, "url", path, &out->uri)
@@ -188,7 +201,7 @@ static bool read_content(struct reader *r, const struct json *v, const char *pat
     if (v->type == JSON_ARRAY)
         return read_parts(r, v, path, m);
     if (v->type != JSON_STRING)
-        return fail(r, REFUSAL_WRONG_TYPE, v, path);
+        return wrong_type(r, v, path, "a string or a list");
     return keep(r, v, v->string, &m->content);
 }
 
@@ -200,7 +213,7 @@ static bool read_message(struct reader *r, const struct json *v, const char *pat
                       *calls = json_get(v, STR("tool_calls"));
     const struct json *role = json_get(v, STR("role")), *parts = json_get(v, STR("parts"));
     if (v->type != JSON_OBJECT)
-        return fail(r, REFUSAL_WRONG_TYPE, v, path);
+        return wrong_type(r, v, path, "an object");
     (void)snprintf(field, sizeof(field), "%s.role", path);
     if (role == NULL || role->type != JSON_STRING || !role_is_plain(role->string))
         return fail(r, REFUSAL_BAD_ROLE, role != NULL ? role : v, field);
@@ -210,7 +223,7 @@ static bool read_message(struct reader *r, const struct json *v, const char *pat
         return false;
     (void)snprintf(field, sizeof(field), "%s.parts", path);
     if (is_given(parts) && parts->type != JSON_ARRAY)
-        return fail(r, REFUSAL_WRONG_TYPE, parts, field);
+        return wrong_type(r, parts, field, "a list");
     if (is_given(parts) && m->n_parts == 0 && !read_parts(r, parts, field, m))
         return false;
     (void)snprintf(field, sizeof(field), "%s.tool_calls", path);
@@ -227,7 +240,7 @@ static bool read_messages(struct reader *r, const struct json *v, const char *na
 {
     size_t n = v->type == JSON_ARRAY ? v->count : 1, i = 0;
     if (v->type != JSON_ARRAY && v->type != JSON_STRING)
-        return fail(r, REFUSAL_WRONG_TYPE, v, name);
+        return wrong_type(r, v, name, "a string or a list");
     struct message *list = array_of(r, v, n, sizeof(*list));
     if (list == NULL)
         return false;
@@ -284,7 +297,7 @@ static bool read_both(struct reader *r, const struct json *v, struct record *out
     struct message *all;
     size_t n;
     if (v->type != JSON_ARRAY)
-        return fail(r, REFUSAL_WRONG_TYPE, v, "messages");
+        return wrong_type(r, v, "messages", "a list");
     if (out->n_prompt > 0 || out->n_completion > 0)
         return fail(r, REFUSAL_CONFLICTING_ALIASES, v, "messages");
     if (!read_messages(r, v, "messages", STR("user"), &all, &n))
@@ -320,7 +333,7 @@ static bool read_score(struct reader *r, const struct json *v, struct record *ou
 static bool read_versions(struct reader *r, const struct json *v, struct record *out)
 {
     if (v->type != JSON_ARRAY)
-        return fail(r, REFUSAL_WRONG_TYPE, v, "weight_versions");
+        return wrong_type(r, v, "weight_versions", "a list");
     out->weight_versions = array_of(r, v, v->count, sizeof(*out->weight_versions));
     for (const struct json *c = v->child; out->weight_versions != NULL && c != NULL; c = c->next)
         if (!read_text(r, c, "weight_versions", &out->weight_versions[out->n_weight_versions++]))
@@ -336,7 +349,7 @@ static bool read_sampling(struct reader *r, const struct json *v, struct record 
     const struct json *max = json_get(v, STR("max_tokens"));
     int64_t top_k = 0, max_tokens = 0;
     if (v->type != JSON_OBJECT)
-        return fail(r, REFUSAL_WRONG_TYPE, v, "sampling");
+        return wrong_type(r, v, "sampling", "an object");
     s->has_temperature = is_given(t);
     s->has_top_p = is_given(p);
     s->has_seed = is_given(seed);
@@ -357,7 +370,7 @@ static bool read_sampling(struct reader *r, const struct json *v, struct record 
 static bool read_labels(struct reader *r, const struct json *v, struct record *out)
 {
     if (v->type != JSON_OBJECT && v->type != JSON_ARRAY)
-        return fail(r, REFUSAL_WRONG_TYPE, v, "labels");
+        return wrong_type(r, v, "labels", "a list or an object");
     if (v->type == JSON_ARRAY && !only_objects(r, v, "labels"))
         return false;
     out->labels = array_of(r, v, v->count, sizeof(*out->labels));
@@ -376,7 +389,7 @@ static bool read_labels(struct reader *r, const struct json *v, struct record *o
 static bool read_scores(struct reader *r, const struct json *v, struct record *out)
 {
     if (v->type != JSON_ARRAY)
-        return fail(r, REFUSAL_WRONG_TYPE, v, "scores");
+        return wrong_type(r, v, "scores", "a list");
     if (!only_objects(r, v, "scores"))
         return false;
     out->scores = array_of(r, v, v->count, sizeof(*out->scores));
@@ -395,7 +408,7 @@ static bool read_scores(struct reader *r, const struct json *v, struct record *o
 static bool read_rubric(struct reader *r, const struct json *v, struct record *out)
 {
     if (v->type != JSON_ARRAY)
-        return fail(r, REFUSAL_WRONG_TYPE, v, "rubric");
+        return wrong_type(r, v, "rubric", "a list");
     if (!only_objects(r, v, "rubric"))
         return false;
     out->rubric = array_of(r, v, v->count, sizeof(*out->rubric));
@@ -420,14 +433,14 @@ static bool read_rubric(struct reader *r, const struct json *v, struct record *o
 static bool read_known(struct reader *r, const struct json *v, struct record *out)
 {
     if (v->type != JSON_OBJECT)
-        return fail(r, REFUSAL_WRONG_TYPE, v, "propositions");
+        return wrong_type(r, v, "propositions", "an object");
     out->known = array_of(r, v, v->count, sizeof(*out->known));
     for (const struct json *c = v->child; out->known != NULL && c != NULL; c = c->next) {
         struct known_judgment *k = &out->known[out->n_known];
         if (c->type == JSON_NULL)
             continue;
         if (c->type != JSON_BOOL && c->type != JSON_NUMBER)
-            return fail(r, REFUSAL_WRONG_TYPE, c, "propositions");
+            return wrong_type(r, c, "propositions", "true, false or a number");
         k->probability = c->type == JSON_BOOL ? (c->boolean ? 1 : 0) : c->number;
         if (k->probability < 0 || k->probability > 1)
             return fail(r, REFUSAL_OUT_OF_RANGE, c, "propositions");

@@ -32,8 +32,12 @@ const char *refusal_text(enum refusal_kind kind)
 
 void refusal_print(const struct refusal *r, char out[256])
 {
-    (void)snprintf(out, 256, "%s at byte %zu%s%s: %s", refusal_name(r->kind), r->offset,
-                   r->field[0] != '\0' ? ", " : "", r->field, refusal_text(r->kind));
+    int n = snprintf(out, 256, "%s at byte %zu%s%s: ", refusal_name(r->kind), r->offset,
+                     r->field[0] != '\0' ? ", " : "", r->field);
+    if (r->wanted != NULL)
+        (void)snprintf(out + n, 256 - (size_t)n, "%s, where %s is wanted", r->found, r->wanted);
+    else
+        (void)snprintf(out + n, 256 - (size_t)n, "%s", refusal_text(r->kind));
 }
 
 enum record_format record_format_of(struct str content_type)

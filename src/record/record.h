@@ -128,6 +128,7 @@ struct refusal {
     size_t offset; /* byte in the value where it was found */
     char field[64]; /* the field's name (path, e.g. prompt[1].content), printable ASCII; "" when
                        none */
+    const char *found, *wanted; /* of WRONG_TYPE: "a string", "a number"; static; else NULL */
 };
 
 const char *refusal_name(enum refusal_kind kind); /* "NOT_UTF8" */

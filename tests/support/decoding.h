@@ -57,6 +57,8 @@ static inline void decoding_refuse(struct str value, enum record_format format,
     char why[256];
     decoding_run(&d, value, format, limits, origin);
     refusal_print(&d.refusal, why);
+    if ((d.refusal.wanted != NULL) != (d.refusal.kind == REFUSAL_WRONG_TYPE))
+        fail_msg("%.*s: does not say what is wanted: %s", STR_ARGS(value), why);
     if (d.record != NULL)
         fail_msg("%.*s was taken, want %s", STR_ARGS(value), refusal_name(kind));
     if (d.refusal.kind != kind || d.refusal.offset != offset || strcmp(d.refusal.field, field) != 0)

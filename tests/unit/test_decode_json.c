@@ -153,6 +153,38 @@ static void refused_with_kind_byte_and_field(void **state RBR_UNUSED)
     }
 }
 
+static void a_wrong_type_says_which_is_wanted(void **state RBR_UNUSED)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {WITH("\"sampling\":{\"temperature\":\"hot\"}"),
+         ", sampling.temperature: a string, where a number is wanted"},
+        {WITH("\"attempt\":\"1\""), ", attempt: a string, where an integer is wanted"},
+        {WITH("\"id\":[1]"), ", completion_id: a list, where a string is wanted"},
+        {WITH("\"labels\":true"), ", labels: true or false, where a list or an object is wanted"},
+        {WITH("\"rubric\":[{\"negative\":1}]"),
+         ", rubric.negative: a number, where true or false is wanted"},
+        {WITH("\"propositions\":{\"a\":\"yes\"}"),
+         ", propositions: a string, where true, false or a number is wanted"},
+        {"{\"prompt\":{}," C "}", ", prompt: an object, where a string or a list is wanted"},
+        {"{\"prompt\":[null]," C "}", ", prompt[0]: null, where an object is wanted"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct decoding d;
+        char why[256];
+        decoding_run(&d, str_z(cases[i].text), RECORD_JSON, &record_limits_default,
+                     &decoding_origin);
+        assert_null(d.record);
+        refusal_print(&d.refusal, why);
+        const char *end = strstr(why, cases[i].says);
+        if (strncmp(why, "WRONG_TYPE at byte ", 19) != 0 || end == NULL ||
+            strcmp(end, cases[i].says) != 0)
+            fail_msg("%s: %s", cases[i].text, why);
+        decoding_done(&d);
+    }
+}
+
 static void only_an_object_is_a_record(void **state RBR_UNUSED)
 {
     static const char *const texts[] = {"[]", "1", "\"x\"", "null", "true"};
@@ -626,6 +658,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_with_kind_byte_and_field),
+        cmocka_unit_test(a_wrong_type_says_which_is_wanted),
         cmocka_unit_test(only_an_object_is_a_record),
         cmocka_unit_test(an_id_comes_from_the_record_or_from_its_place),
         cmocka_unit_test(every_name_of_a_text_field),
