@@ -44,6 +44,7 @@ static int64_t maintain(void *arg)
 /* Instead of libc's: every name is this machine's. Called by curl's threads. */
 static atomic_int looked_up;
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): libc's are not for others */
 int getaddrinfo(const char *restrict name, const char *restrict service,
                 const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
 {
