@@ -19,14 +19,12 @@ enum {
 
 void kafka_targets_init(struct kafka_targets *t, const struct kafka_config *config)
 {
-    const struct str topics[SINK_TOPICS] = {
-        [SINK_REWARDS] = config->output,
-        [SINK_DEAD_LETTERS] = config->dead_letters,
-        [SINK_SHADOW] = config->shadow_output,
-    };
-    *t = (struct kafka_targets){.n = config->shadow_output.n > 0 ? SINK_TOPICS : SINK_SHADOW};
-    for (size_t i = 0; i < t->n; i++)
-        t->of[i].topic = mem_copy(topics[i].p, topics[i].n);
+    const bool shadow = config->shadow_output.n > 0;
+    *t = (struct kafka_targets){.n = shadow ? SINK_TOPICS : SINK_SHADOW};
+    t->of[SINK_REWARDS].topic = mem_copy(config->output.p, config->output.n);
+    t->of[SINK_DEAD_LETTERS].topic = mem_copy(config->dead_letters.p, config->dead_letters.n);
+    if (shadow)
+        t->of[SINK_SHADOW].topic = mem_copy(config->shadow_output.p, config->shadow_output.n);
 }
 
 void kafka_targets_done(struct kafka_targets *t)
