@@ -112,6 +112,7 @@ static void a_request_that_closes_its_connection_is_sent_twice_at_most(void **st
 {
     struct fixture *f = fixture_new(NULL);
     keep_connections(f);
+    assert_int_equal(f->server.accepted, PENDING_MAX);
     unsigned long before = f->server.requests;
     struct result *r = get_told(f, "/close", SECOND);
     assert_int_equal(r->outcome, TRANSPORT_RESET);
@@ -130,6 +131,7 @@ static void a_kept_connection_that_closes_costs_no_reply(void **state RBR_UNUSED
     for (int large = 0; large < 2; large++) {
         struct fixture *f = fixture_new(NULL);
         keep_connections(f);
+        assert_int_equal(f->server.accepted, PENDING_MAX);
         struct str body = large ? (struct str){two_replies, sizeof(two_replies)} : STR("{\"a\":1}");
         struct result *r = send_told(f, 0, "/closes-once", body, SECOND);
         run(f, SECOND);
