@@ -160,8 +160,3 @@ def test_the_probe_falls_back_to_verdicts(grader):
     result = rbr("check", f"--probe={grader.url}")
     assert result.returncode == 1 and b"no dialect gives probabilities" in result.stdout
     assert b"chat, verdict          no: UNPARSEABLE_VERDICT" in result.stdout
-
-
-def test_the_probe_of_nobody(tmp_path):
-    result = rbr("check", "--probe=http://127.0.0.1:1")
-    assert result.returncode == 1 and b"(no answer)" in result.stdout and b"no dialect gives probabilities" in result.stdout
