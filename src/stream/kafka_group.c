@@ -11,7 +11,10 @@ struct kafka_group {
 enum err_code kafka_group_new(const struct kafka_config *config, struct kafka_group **ret,
                               struct err *err)
 {
-    static const struct kafka_default ours[] = {{"enable.auto.commit", "false"}};
+    /* What a transaction that is open may still commit is not waited for: it may be a dead
+     * process's, and whoever would end it may be waiting here. */
+    static const struct kafka_default ours[] = {{"enable.auto.commit", "false"},
+                                                {"isolation.level", "read_uncommitted"}};
     rd_kafka_conf_t *conf =
         kafka_conf_new(config, ours, ARRAY_LEN(ours), config->consumer, config->n_consumer, err);
     if (conf == NULL)

@@ -18,6 +18,7 @@ from kafka import KafkaProducer, TopicPartition
 import checker
 import protos
 import records
+import rounds
 import topics
 from reference import overlay
 from worker import binary, rbr
@@ -279,6 +280,23 @@ def test_a_stop_in_the_middle_is_gone_on_from(replays):
     replays.run(settings, path, "--share", "1")
     assert len(rewards(scene, manifest["output"])) == 300
     assert replays.status(settings, path)["state"] == "done"
+
+
+def test_a_death_within_a_commit_does_not_hold_up_the_next_start(replays):
+    """Its transaction is open, and the offsets in it pending: whoever started next waited for them, and failed after 15 s."""
+    scene = replays.scene
+    scene.create(partitions=2)
+    scene.write([(n % 2, b"k", records.to_json(records.make(n, 304)), []) for n in range(300)])
+    settings = replays.settings("died", grader={"flow": "fixed", "max_in_flight": 8})
+    path, manifest = replays.plan("died", settings, "--no-restore")
+    dying = subprocess.run([rounds.program(), "replay", "run", "-c", settings, path], capture_output=True, timeout=60, check=False,
+                           env={**os.environ, "RBR_FAILPOINTS": "before_commit=kill"})
+    assert dying.returncode == -signal.SIGKILL, dying.stderr.decode()[-2000:]
+    before = time.monotonic()
+    assert replays.status(settings, path)["state"] == "not begun"
+    assert time.monotonic() - before < 5
+    replays.run(settings, path, "--share", "1")
+    assert len(rewards(scene, manifest["output"])) == 300
 
 
 # ---- which records ---------------------------------------------------------------------------------------------------
