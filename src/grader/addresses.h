@@ -45,8 +45,8 @@ void addresses_watch(struct addresses *a, struct transport_endpoint *named, size
 /* Has these endpoints, and no others yet; its `gone` is addresses_gone. Before the first tick. */
 void addresses_serve(struct addresses *a, struct grader *g);
 
-/* Of graders: an endpoint that left. */
-void addresses_gone(void *addresses, struct transport_endpoint *e);
+/* An endpoint that left; `arg` is a struct addresses. */
+void addresses_gone(void *arg, struct transport_endpoint *e);
 
 /* When it wants to be called again. */
 int64_t addresses_tick(struct addresses *a);

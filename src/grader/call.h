@@ -17,6 +17,6 @@ void call_take_out(struct grader *g, struct grader_call *c);
 void call_end_waits(struct grader *g, int64_t now_us);
 int64_t call_next_us(const struct grader *g);
 
-size_t call_count(void *grader); /* not settled */
+size_t call_count(void *arg); /* of a grader (`arg`): not settled */
 
 #endif

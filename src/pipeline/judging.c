@@ -18,7 +18,7 @@ static void rule_live(struct item *it)
 {
     const struct judging *j = it->judging;
     rule(&it->live);
-    if (it->awaited > 0 &&
+    if (it->shadow != NULL && it->awaited > 0 &&
         judge_follow(&it->shadow->judge, clock_mono_us(j->clock) + j->shadow_wait_us))
         rule(it->shadow);
 }

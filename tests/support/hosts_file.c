@@ -17,27 +17,27 @@ static lookup system_lookup(void)
     return found;
 }
 
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                struct addrinfo **ret)
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *req,
+                struct addrinfo **pai)
 {
     const char *path = getenv("RBR_TEST_HOSTS");
-    FILE *f = path != NULL && node != NULL ? fopen(path, "re") : NULL;
-    struct addrinfo **end = ret;
-    char line[256], name[100], address[100];
+    FILE *f = path != NULL && name != NULL ? fopen(path, "re") : NULL;
+    struct addrinfo **end = pai;
+    char line[256], host[100], address[100];
     int known = 0;
-    *ret = NULL;
+    *pai = NULL;
     while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        int words = sscanf(line, "%99s %99s", name, address);
-        if (words < 1 || strcmp(name, node) != 0)
+        int words = sscanf(line, "%99s %99s", host, address);
+        if (words < 1 || strcmp(host, name) != 0)
             continue;
         known = 1;
-        if (words == 2 && system_lookup()(address, service, hints, end) == 0)
+        if (words == 2 && system_lookup()(address, service, req, end) == 0)
             while (*end != NULL)
                 end = &(*end)->ai_next;
     }
     if (f != NULL)
         (void)fclose(f);
     if (!known)
-        return system_lookup()(node, service, hints, ret);
-    return *ret != NULL ? 0 : EAI_NONAME;
+        return system_lookup()(name, service, req, pai);
+    return *pai != NULL ? 0 : EAI_NONAME;
 }
