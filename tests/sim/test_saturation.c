@@ -9,6 +9,7 @@
 #include "fixture_transport.h"
 #include "grader/grader.h"
 #include "grading_fixture.h"
+#include "known_keys.h"
 
 #define SECOND INT64_C(1000000)
 
@@ -55,16 +56,6 @@ struct sim {
     uint64_t asked, done;
     double tokens, cached;
 };
-
-static bool known(uint64_t *ring, size_t cap, size_t *n, uint64_t key)
-{
-    size_t used = *n < cap ? *n : cap;
-    for (size_t i = 0; i < used; i++)
-        if (ring[i] == key)
-            return true;
-    ring[(*n)++ % cap] = key;
-    return false;
-}
 
 /* The completion's number is in its text. */
 static struct fixture_reply answer(void *arg, const struct fixture_call *call)
